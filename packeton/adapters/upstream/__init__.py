@@ -1,0 +1,1 @@
+"""HTTP towards upstream servers."""

@@ -1,0 +1,177 @@
+"""The shape of the settings: one frozen class a section, with every default. Nowhere else are there defaults."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+__all__ = [
+    "CacheSettings",
+    "HttpBasicSettings",
+    "LogSettings",
+    "MetadataSettings",
+    "MirrorSettings",
+    "ProxySettings",
+    "Secret",
+    "Settings",
+    "UpstreamSettings",
+]
+
+
+class Secret(str):
+    """Text that hides itself in `repr()` and in formatted logs; `reveal()` is the only way to it."""
+
+    __slots__ = ()
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return str.__str__(self)
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+
+@frozen(kw_only=True)
+class LogSettings:
+    """`packeton.log`: what is written to the log, and how."""
+
+    format: str = "text"
+    """`text`, or `json` for one JSON object a line."""
+    level: str = "info"
+    """`debug`, `info`, `warn` or `error`."""
+    access: bool = True
+    """One line a request. Credentials and query strings never appear in it."""
+
+
+@frozen(kw_only=True)
+class UpstreamSettings:
+    """`packeton.upstream`: how we reach other servers."""
+
+    contact: str = "https://github.com/packeton/packeton-python"
+    """URL or mail address in our User-Agent, so that an upstream's operator can reach you."""
+    ca_file: Path | None = None
+    """PEM file of certificate authorities to trust besides the system's."""
+    http_proxy: Secret | None = None
+    """Proxy for http:// URLs; default: environment `http_proxy`."""
+    https_proxy: Secret | None = None
+    """Proxy for https:// URLs (CONNECT); default: environment `https_proxy` or `HTTPS_PROXY`."""
+    no_proxy: str | None = None
+    """Comma list of hosts, `.suffixes` and `*` reached without a proxy; default: environment `no_proxy` or `NO_PROXY`."""
+    connections_per_host: int = 16
+    """Requests under way at once to one host."""
+    connect_timeout: timedelta = timedelta(seconds=10)
+    response_timeout: timedelta = timedelta(seconds=30)
+    """How long to wait for a response head."""
+    idle_timeout: timedelta = timedelta(seconds=30)
+    """How long a body may be silent."""
+    total_timeout: timedelta = timedelta(minutes=30)
+    max_metadata_bytes: int = 16 * 2**20
+    """Larger metadata documents are refused."""
+    max_dist_bytes: int = 2 * 2**30
+    """Larger dists are refused."""
+    max_redirects: int = 10
+
+
+@frozen(kw_only=True)
+class CacheSettings:
+    """`packeton.cache`: the store of upstream content in the data directory."""
+
+    max_bytes: int = 50 * 2**30
+    """Least recently used content goes first once the store is larger; pinned content stays."""
+    max_age: timedelta = timedelta(days=180)
+    """Content that nobody asked for in this time goes."""
+    memory_bytes: int = 64 * 2**20
+    """Memory for rendered documents."""
+    max_entries: int = 100_000
+    """Entries of a dist archive above which it is refused."""
+    max_unpacked_bytes: int = 4 * 2**30
+    """Unpacked size of a dist archive above which it is refused."""
+
+
+@frozen(kw_only=True)
+class HttpBasicSettings:
+    """`http_basic` of a mirror: both members are needed."""
+
+    username: str
+    password: Secret
+
+
+@frozen(kw_only=True)
+class MirrorSettings:
+    """`packeton.mirrors.<alias>`: one upstream Composer repository."""
+
+    url: Secret
+    """Base URL of the upstream; may hold `user:password@`."""
+    http_basic: HttpBasicSettings | None = None
+    composer_auth: Mapping[str, Any] = field(factory=dict)
+    """auth.json content, as a map or as JSON text."""
+    sync_lazy: bool | None = None
+    """Fetch on demand. Default: true for packagist.org, else false (which is not supported yet)."""
+    sync_interval: int | None = None
+    """Seconds for which a metadata document is served unasked; 0 asks upstream each time. Default: 300."""
+    enable_dist_mirror: bool = True
+    """Serve dists; false leaves clients to upstream's dist URLs."""
+    dist_urls: str = "mirrors"
+    """`mirrors`: dist URLs stay as they are and the root's `mirrors` entry sends clients to us first. `rewrite`: dist
+    URLs lead to us."""
+    parent_notify: bool | None = None
+    """Pass install notifications on to upstream. Default: true for packagist.org, else false."""
+    public_access: bool = False
+    """Anyone who reaches us may use this mirror."""
+    info_cmd_message: str | None = None
+    """Shown by Composer as `Info from <url>: …`."""
+    stale_if_error: timedelta = timedelta(days=365)
+    """How old a copy may be served while upstream fails."""
+    logo: str | None = None
+
+
+@frozen(kw_only=True)
+class ProxySettings:
+    """`packeton.proxies.<name>`: a plain HTTP cache (RFC 9111) in front of one origin."""
+
+    url: Secret
+    """Base URL of the origin; may hold `user:password@`."""
+    path: str
+    """Path below which it is mounted, for example `/files`."""
+
+
+@frozen(kw_only=True)
+class MetadataSettings:
+    """`packeton.metadata`."""
+
+    info_cmd_message: str | None = None
+
+
+@frozen(kw_only=True)
+class Settings:
+    """The `packeton` tree."""
+
+    data: Path = Path("var")
+    """Directory for everything that is kept; made if missing."""
+    listen: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
+    """Twisted endpoint strings."""
+    public_url: str | None = None
+    """The address clients use, with path prefix. Default: from each request (Host, X-Forwarded-* of trusted proxies)."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and CIDR ranges whose X-Forwarded-* we believe; default: environment `TRUSTED_PROXIES`."""
+    trusted_hosts: tuple[str, ...] = ()
+    """Regular expressions of Host headers to accept; empty accepts any. Default: environment `TRUSTED_HOSTS`."""
+    health_check: bool = True
+    """Answer `/api/healthz`."""
+    shutdown_timeout: timedelta = timedelta(seconds=10)
+    """How long a stop waits for fills that are under way."""
+    log: LogSettings = field(factory=LogSettings)
+    upstream: UpstreamSettings = field(factory=UpstreamSettings)
+    cache: CacheSettings = field(factory=CacheSettings)
+    metadata: MetadataSettings = field(factory=MetadataSettings)
+    mirrors: Mapping[str, MirrorSettings] = field(factory=dict)
+    """By alias. Without any, one mirror `packagist` of https://repo.packagist.org is made, public on loopback only."""
+    proxies: Mapping[str, ProxySettings] = field(factory=dict)

@@ -1,0 +1,1 @@
+"""The domain: no Twisted, no clock, no files, no sockets."""

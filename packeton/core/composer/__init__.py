@@ -1,0 +1,1 @@
+"""What Composer's documents mean."""

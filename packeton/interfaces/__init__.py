@@ -1,0 +1,1 @@
+"""The ports between features and adapters."""

@@ -1,0 +1,1 @@
+"""What Composer clients ask for."""
