@@ -1,6 +1,6 @@
 """The port to what is known about cached responses and dists."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from attrs import frozen
@@ -38,8 +38,8 @@ class ICacheRecords(Interface):
     async def pin(key: str, pinned: bool) -> int:
         """Pin or unpin all variants of a key; return how many there are."""
 
-    async def matching(pattern: str, limit: int = 1000, after: tuple[str, str] | None = None) -> Sequence[CacheEntry]:
-        """Return entries whose key matches a glob (`*`, `?`), ordered by (key, variant), at most *limit*, past *after*."""
+    async def matching(pattern: str, limit: int = 1000, after: tuple[str, str] = ("", "")) -> Sequence[CacheEntry]:
+        """Return at most *limit* entries whose key matches a glob (`*`, `?`), ordered by (key, variant), past *after*."""
 
     async def totals(pattern: str = "*") -> CacheTotals:
         """Count entries and their bytes."""
@@ -47,8 +47,11 @@ class ICacheRecords(Interface):
     async def least_used(limit: int) -> Sequence[CacheEntry]:
         """Return unpinned entries, least recently used first."""
 
-    async def blob_is_used(blob: str) -> bool:
-        """Say if any entry refers to this blob."""
+    async def blobs() -> Collection[str]:
+        """Return the blob keys of all entries, to find blobs that none owns."""
+
+    async def revision() -> int:
+        """Return a number that changes when another process changed the records."""
 
 
 class IDistRecords(Interface):

@@ -1,0 +1,114 @@
+"""A blob or a spool to a client: with back-pressure, ranges, and an abort instead of a short body."""
+
+from typing import Protocol
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IPushProducer
+from twisted.web.iweb import IRequest
+from twisted.web.server import Request
+from zope.interface import implementer
+
+from packeton.errors import PacketonError
+from packeton.features.caching.signals import Pulse
+from packeton.interfaces.blobs import IBlob
+
+__all__ = ["BlobSource", "Source", "stream"]
+
+CHUNK_BYTES = 1 << 17
+
+
+class Source(Protocol):
+    """Something to read from front to back."""
+
+    async def read(self, max_bytes: int) -> bytes:
+        """Return the next bytes, b"" at the end; raise when the rest is lost."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+class BlobSource:
+    """Reads a slice of a blob; closing it closes the blob."""
+
+    def __init__(self, blob: IBlob, first: int = 0, end: int | None = None) -> None:
+        self._blob = blob
+        self._at = first
+        self._end = blob.size if end is None else end
+
+    async def read(self, max_bytes: int) -> bytes:
+        """Return the next bytes of the slice; raises PacketonError when the file is shorter than it was."""
+        wanted = min(max_bytes, self._end - self._at)
+        if wanted <= 0:
+            return b""
+        chunk = self._blob.read_at(self._at, wanted)
+        if not chunk:
+            raise PacketonError("a stored body is shorter than it was")
+        self._at += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Close the blob."""
+        self._blob.close()
+
+
+@implementer(IPushProducer)
+class _Gate:
+    """Tells the sending loop when the client's connection wants more."""
+
+    def __init__(self) -> None:
+        self._open = True
+        self.gone = False
+        self._changed = Pulse()
+
+    def pauseProducing(self) -> None:
+        self._open = False
+
+    def resumeProducing(self) -> None:
+        self._open = True
+        self._changed.fire()
+
+    def stopProducing(self) -> None:
+        self.gone = True
+        self._changed.fire()
+
+    async def passed(self) -> bool:
+        """Wait until more may be written; False when the client has gone."""
+        while not self._open and not self.gone:
+            await self._changed.wait()
+        return not self.gone
+
+
+async def stream(request: IRequest, source: Source) -> bool:
+    """
+    Send all of *source* as the body of *request*, whose head must be set; then close *source*.
+
+    Returns:
+        False when the client hung up, or when the source failed and the connection was therefore aborted, so that a
+        short body cannot be taken for a whole one. The request must not be touched then.
+    """
+    assert isinstance(request, Request)
+    gate = _Gate()
+    request.registerProducer(gate, streaming=True)
+    try:
+        while await gate.passed():
+            chunk = await source.read(CHUNK_BYTES)
+            if not chunk:
+                request.unregisterProducer()
+                return True
+            if gate.gone:
+                break
+            request.write(chunk)
+        return False
+    except (PacketonError, CancelledError):
+        abort(request)
+        return False
+    finally:
+        source.close()
+
+
+def abort(request: Request) -> None:
+    """Cut the client's connection off, so that it knows that the body is not complete."""
+    channel = request.channel
+    if channel is not None:
+        request.unregisterProducer()
+        channel.loseConnection() if not hasattr(channel, "abortConnection") else channel.abortConnection()
