@@ -24,7 +24,7 @@ class IBlob(Interface):
     size: int = Attribute("bytes")
 
     def read_at(offset: int, max_bytes: int) -> bytes:
-        """Return up to *max_bytes* from *offset*; empty at the end. A local file: brief, may be on the reactor thread."""
+        """Return up to *max_bytes* from *offset*; empty at the end. A local file: brief."""
 
     def fileno() -> int | None:
         """Return a descriptor for `sendfile`, positioned nowhere in particular; None when there is no file."""

@@ -39,7 +39,7 @@ class ICacheRecords(Interface):
         """Pin or unpin all variants of a key; return how many there are."""
 
     async def matching(pattern: str, limit: int = 1000, after: tuple[str, str] = ("", "")) -> Sequence[CacheEntry]:
-        """Return at most *limit* entries whose key matches a glob (`*`, `?`), ordered by (key, variant), past *after*."""
+        """Return at most *limit* entries by a glob over keys (`*`, `?`), ordered by (key, variant), past *after*."""
 
     async def totals(pattern: str = "*") -> CacheTotals:
         """Count entries and their bytes."""

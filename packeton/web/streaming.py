@@ -3,7 +3,8 @@
 from typing import Protocol
 
 from twisted.internet.defer import CancelledError
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.defer import TimeoutError as DeferredTimedOut
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.web.iweb import IRequest
 from twisted.web.server import Request
 from zope.interface import implementer
@@ -15,6 +16,8 @@ from packeton.interfaces.blobs import IBlob
 __all__ = ["BlobSource", "Source", "stream"]
 
 CHUNK_BYTES = 1 << 17
+STALL_SECONDS = 300
+"""A client that takes nothing for this long is cut off."""
 
 
 class Source(Protocol):
@@ -67,18 +70,26 @@ class _Gate:
         self._open = True
         self._changed.fire()
 
+    def write(self, request: Request, chunk: bytes) -> None:
+        """Write, unless the client has gone."""
+        if not self.gone:
+            request.write(chunk)
+
     def stopProducing(self) -> None:
         self.gone = True
         self._changed.fire()
 
-    async def passed(self) -> bool:
-        """Wait until more may be written; False when the client has gone."""
+    async def passed(self, clock: IReactorTime) -> bool:
+        """Wait until more may be written; False when the client has gone, or took nothing for STALL_SECONDS."""
         while not self._open and not self.gone:
-            await self._changed.wait()
+            try:
+                await self._changed.wait().addTimeout(STALL_SECONDS, clock)
+            except DeferredTimedOut:
+                return False
         return not self.gone
 
 
-async def stream(request: IRequest, source: Source) -> bool:
+async def stream(request: IRequest, source: Source, clock: IReactorTime) -> bool:
     """
     Send all of *source* as the body of *request*, whose head must be set; then close *source*.
 
@@ -90,14 +101,13 @@ async def stream(request: IRequest, source: Source) -> bool:
     gate = _Gate()
     request.registerProducer(gate, streaming=True)
     try:
-        while await gate.passed():
+        while await gate.passed(clock):
             chunk = await source.read(CHUNK_BYTES)
             if not chunk:
                 request.unregisterProducer()
                 return True
-            if gate.gone:
-                break
-            request.write(chunk)
+            gate.write(request, chunk)
+        abort(request)
         return False
     except (PacketonError, CancelledError):
         abort(request)
@@ -108,7 +118,7 @@ async def stream(request: IRequest, source: Source) -> bool:
 
 def abort(request: Request) -> None:
     """Cut the client's connection off, so that it knows that the body is not complete."""
-    channel = request.channel
+    channel = getattr(request, "channel", None)
     if channel is not None:
         request.unregisterProducer()
-        channel.loseConnection() if not hasattr(channel, "abortConnection") else channel.abortConnection()
+        getattr(channel, "transport", channel).abortConnection()

@@ -21,7 +21,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from packeton.core.caching.entries import CacheEntry
-from packeton.errors import BadContent, PacketonError, StorageFailed, UpstreamBusy, UpstreamFailed, UpstreamRefused
+from packeton.errors import (
+    BadContent,
+    NotFound,
+    PacketonError,
+    StorageFailed,
+    UpstreamBusy,
+    UpstreamFailed,
+    UpstreamRefused,
+    UpstreamTimedOut,
+)
 from packeton.features.caching.signals import Signal
 from packeton.features.caching.spools import Follower, Spool
 from packeton.features.caching.storage import Storage
@@ -35,6 +44,9 @@ log = Logger()
 
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same question may get another answer soon."""
+
+FINAL = (BadContent, UpstreamBusy, UpstreamRefused, UpstreamTimedOut)
+"""Failures after which the same question is not asked again at once."""
 
 
 @frozen(kw_only=True)
@@ -178,7 +190,7 @@ class Fill:
                     return head, response
                 response.abort()
                 error = refusal(head)
-            if isinstance(error, UpstreamRefused | UpstreamBusy) or not isinstance(error, UpstreamFailed):
+            if isinstance(error, FINAL) or not isinstance(error, UpstreamFailed):
                 break
         raise error
 
@@ -190,17 +202,20 @@ class Fill:
     async def _transfer(self, spool: Spool, head: Head, response: IUpstreamResponse) -> None:
         mended = 0
         while True:
-            cut = await spool.pour_from(response)
-            if cut is None and head.length is not None and spool.size != head.length:
-                cut = Failure(UpstreamFailed(f"{head.url}: {spool.size} bytes came instead of {head.length}"))
-            if cut is None:
-                return
-            if cut.check(BadContent) or mended >= self.plan.retries or spool.over or head.status != 200:
-                cut.raiseException()
+            try:
+                await spool.pour_from(response)
+                if head.length in {None, spool.size}:
+                    return
+                raise UpstreamFailed(f"{head.url}: {spool.size} bytes came instead of {head.length}")
+            except BadContent:
+                raise
+            except UpstreamFailed as cut:
+                if mended >= self.plan.retries or spool.over or head.status != 200:
+                    raise
+                log.info("Mending {key} at byte {at}: {why}", key=self.plan.key, at=spool.size, why=str(cut))
             await spool.drained()
             mended += 1
             self._fills.observe(FillEvent.RESUMED, self.plan.key, spool.size)
-            log.info("Mending {key} at byte {at}: {why}", key=self.plan.key, at=spool.size, why=cut.getErrorMessage())
             response = await self._again(spool, head, mended)
 
     async def _again(self, spool: Spool, head: Head, attempt: int) -> IUpstreamResponse:
@@ -318,12 +333,17 @@ class Fills:
 
 
 def refusal(head: Head) -> PacketonError:
-    """Return the error that an unwelcome status means."""
+    """Return the error that an unwelcome answer means."""
     message = f"{head.url}: upstream answered {head.status}"
-    if head.status in {429, 503}:
-        return UpstreamBusy(message) if head.header("retry-after") else UpstreamFailed(message)
+    limited = head.header("x-ratelimit-remaining") == "0" or head.header("retry-after") is not None
+    if head.status in {404, 410}:
+        return NotFound(message)
+    if head.status in {403, 429, 503} and limited:
+        return UpstreamBusy(message)
     if 400 <= head.status < 500 and head.status not in TRANSIENT:
         return UpstreamRefused(message)
+    if head.status < 300:
+        return BadContent(f"{message} with {head.header('content-type') or 'something'} that was not asked for")
     return UpstreamFailed(message)
 
 

@@ -62,7 +62,7 @@ class Spool:
         self._compared: int | None = None
         self._producer: IPushProducer | None = None
         self._paused = False
-        self._poured: Deferred[Failure | None] | None = None
+        self._poured: Deferred[None] | None = None
         self._grown = Pulse()
         self._drained = Pulse()
         self._ended: Signal[None] = Signal()
@@ -73,8 +73,8 @@ class Spool:
 
     # -- writing
 
-    def pour_from(self, response: IUpstreamResponse) -> "Deferred[Failure | None]":
-        """Take the body of *response* until it ends; fires with None or with what cut it off. Never fails."""
+    def pour_from(self, response: IUpstreamResponse) -> Deferred[None]:
+        """Take the body of *response* until it ends; fails with what cut it off."""
         self._poured = Deferred()
         poured = self._poured
         self._paused = False
@@ -105,7 +105,10 @@ class Spool:
         if failure is None and self._compared is not None:
             failure = Failure(BadContent("upstream's answer became shorter when asked for again"))
         if poured is not None:
-            poured.callback(failure)
+            if failure is None:
+                poured.callback(None)
+            else:
+                poured.errback(failure)
 
     async def drained(self) -> str:
         """Wait until all bytes are hashed and written; return the SHA-256 of the body, in hex."""
@@ -228,7 +231,7 @@ class Spool:
         if self._producer is not None:
             self._producer.stopProducing()
         if poured is not None:
-            poured.callback(Failure(BadContent(message)))
+            poured.errback(Failure(BadContent(message)))
 
     def _flush(self) -> None:
         if self._flushing or self._hashed >= self.size:
@@ -338,6 +341,11 @@ class Follower:
         self.position += len(chunk)
         self._spool.moved()
         return chunk
+
+    def peek(self, max_bytes: int) -> bytes:
+        """Return what is readable of the next bytes, without moving on."""
+        available = self._spool.readable() - self.position
+        return self._spool.read_at(self.position, min(max_bytes, available)) if available > 0 else b""
 
     def close(self) -> None:
         """Leave; nobody else notices."""

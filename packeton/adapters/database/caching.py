@@ -1,0 +1,142 @@
+"""CacheRecords: the entries of the cache."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from attrs import asdict, define, evolve
+from sqlalchemy import Connection, Row, delete, func, insert, select, text, tuple_, update
+from zope.interface import implementer
+
+from packeton.adapters.database.connection import Database
+from packeton.adapters.database.tables import cache_entries as entries
+from packeton.core.caching.entries import CacheEntry
+from packeton.interfaces.caching import CacheTotals, ICacheRecords
+
+__all__ = ["CacheRecords"]
+
+
+@implementer(ICacheRecords)
+@define
+class CacheRecords:
+    """Entries by (key, variant)."""
+
+    _database: Database
+
+    async def variants(self, key: str) -> Sequence[CacheEntry]:
+        """Return the entries of one key, most recently received first."""
+
+        def work(connection: Connection) -> Sequence[CacheEntry]:
+            statement = select(entries).where(entries.c.key == key).order_by(entries.c.received_at.desc())
+            return [_entry(row) for row in connection.execute(statement)]
+
+        return await self._database.run(work)
+
+    async def save(self, entry: CacheEntry) -> CacheEntry | None:
+        """Insert or replace by (key, variant); return the replaced one."""
+
+        def work(connection: Connection) -> CacheEntry | None:
+            here = (entries.c.key == entry.key) & (entries.c.variant == entry.variant)
+            row = connection.execute(select(entries).where(here)).one_or_none()
+            if row is None:
+                connection.execute(insert(entries).values(**asdict(entry)))
+                return None
+            pinned = evolve(entry, pinned=row.pinned)
+            connection.execute(update(entries).where(here).values(**asdict(pinned)))
+            return _entry(row)
+
+        return await self._database.run(work)
+
+    async def remove(self, key: str, variant: str | None = None) -> Sequence[CacheEntry]:
+        """Forget one entry, or all of the key."""
+
+        def work(connection: Connection) -> Sequence[CacheEntry]:
+            here = entries.c.key == key
+            if variant is not None:
+                here &= entries.c.variant == variant
+            removed = [_entry(row) for row in connection.execute(select(entries).where(here))]
+            connection.execute(delete(entries).where(here))
+            return removed
+
+        return await self._database.run(work)
+
+    async def used(self, keys: Iterable[tuple[str, str]], at: datetime) -> None:
+        """Set `used_at` of these entries."""
+        chosen = list(keys)
+
+        def work(connection: Connection) -> None:
+            for some in range(0, len(chosen), 200):
+                here = tuple_(entries.c.key, entries.c.variant).in_(chosen[some : some + 200])
+                connection.execute(update(entries).where(here).values(used_at=at))
+
+        await self._database.run(work)
+
+    async def pin(self, key: str, pinned: bool) -> int:
+        """Set `pinned` of all variants of *key*; return how many there are."""
+
+        def work(connection: Connection) -> int:
+            return connection.execute(update(entries).where(entries.c.key == key).values(pinned=pinned)).rowcount
+
+        return await self._database.run(work)
+
+    async def matching(
+        self, pattern: str, limit: int = 1000, after: tuple[str, str] = ("", "")
+    ) -> Sequence[CacheEntry]:
+        """Return entries by a glob over keys, in order, past *after*."""
+
+        def work(connection: Connection) -> Sequence[CacheEntry]:
+            place = tuple_(entries.c.key, entries.c.variant)
+            statement = select(entries).where(entries.c.key.like(_like(pattern), escape="\\"), place > after)
+            ordered = statement.order_by(entries.c.key, entries.c.variant).limit(limit)
+            return [_entry(row) for row in connection.execute(ordered)]
+
+        return await self._database.run(work)
+
+    async def totals(self, pattern: str = "*") -> CacheTotals:
+        """Count entries, their bytes, and the pinned ones."""
+
+        def work(connection: Connection) -> CacheTotals:
+            counted = select(func.count(), func.sum(entries.c.size), func.count().filter(entries.c.pinned))
+            row = connection.execute(counted.where(entries.c.key.like(_like(pattern), escape="\\"))).one()
+            return CacheTotals(entries=row[0], bytes=int(row[1] or 0), pinned=row[2])
+
+        return await self._database.run(work)
+
+    async def least_used(self, limit: int) -> Sequence[CacheEntry]:
+        """Return unpinned entries, least recently used first."""
+
+        def work(connection: Connection) -> Sequence[CacheEntry]:
+            statement = select(entries).where(~entries.c.pinned).order_by(entries.c.used_at).limit(limit)
+            return [_entry(row) for row in connection.execute(statement)]
+
+        return await self._database.run(work)
+
+    async def blobs(self) -> Collection[str]:
+        """Return the blob keys of all entries."""
+
+        def work(connection: Connection) -> Collection[str]:
+            return set(connection.execute(select(entries.c.blob)).scalars())
+
+        return await self._database.run(work)
+
+    async def revision(self) -> int:
+        """Return SQLite's `data_version`: it moves when another connection committed."""
+
+        def work(connection: Connection) -> int:
+            if connection.dialect.name != "sqlite":
+                return 0
+            return int(connection.execute(text("PRAGMA data_version")).scalar_one())
+
+        return await self._database.run(work)
+
+
+def _like(glob: str) -> str:
+    """Turn a glob of `*` and `?` into a LIKE pattern with backslash as its escape."""
+    escaped = glob.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%").replace("?", "_")
+
+
+def _entry(row: Row[tuple[object, ...]]) -> CacheEntry:
+    fields = row._asdict()
+    for name in ("headers", "selecting"):
+        fields[name] = tuple((key, value) for key, value in fields[name])
+    return CacheEntry(**fields)

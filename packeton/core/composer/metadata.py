@@ -1,0 +1,148 @@
+"""Per-package metadata documents (`p2/`): reading them without losing a key, and finding a version's dist."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import md5
+from typing import Any
+
+import orjson
+from attrs import frozen
+
+from packeton.core.composer.minifier import expanded
+from packeton.errors import BadContent
+
+__all__ = ["DistSource", "JsonObject", "find_dist", "read_object", "read_package", "version_in_url", "versions_of"]
+
+JsonObject = dict[str, Any]
+
+
+@frozen(kw_only=True)
+class DistSource:
+    """Where the zip of one version comes from."""
+
+    package: str
+    version: str
+    """Normalised."""
+    pretty_version: str
+    type: str
+    url: str
+    reference: str
+    shasum: str
+    """Hex SHA-1, or "" where upstream gives none."""
+
+
+def read_object(content: bytes) -> JsonObject:
+    """Parse a JSON object. Raises BadContent saying what is wrong with it, without its content."""
+    try:
+        document = orjson.loads(content)
+    except ValueError as error:
+        kind = "an HTML page" if content.lstrip()[:1] == b"<" else "broken JSON"
+        raise BadContent(f"{kind} instead of a JSON document") from error
+    if not isinstance(document, dict):
+        raise BadContent("a JSON document that is not an object")
+    return document
+
+
+def read_package(content: bytes) -> JsonObject:
+    """Parse a `p2/` document: an object with `packages`. Raises BadContent."""
+    document = read_object(content)
+    packages = document.get("packages")
+    if packages == []:  # PHP's empty map
+        return document
+    if not isinstance(packages, dict):
+        raise BadContent("a JSON document without packages")
+    for versions in packages.values():
+        if not isinstance(versions, list | dict):
+            raise BadContent("a JSON document whose packages hold no versions")
+    return document
+
+
+def versions_of(document: Mapping[str, Any], name: str) -> Iterator[JsonObject]:
+    """Yield the versions of package *name* in full, from a p2, p or root document; entries that are no objects not."""
+    packages = document.get("packages")
+    versions = packages.get(name, ()) if isinstance(packages, Mapping) else ()
+    listed: Sequence[Any] = list(versions.values()) if isinstance(versions, Mapping) else list(versions)
+    objects = [version for version in listed if isinstance(version, dict)]
+    yield from expanded(objects) if "minified" in document else (dict(version) for version in objects)
+
+
+def version_in_url(version: str) -> str:
+    """
+    Return the form in which Composer puts a version into a mirror URL: an MD5 where it has a slash.
+
+    Source: Composer's Util/ComposerMirror.php.
+    """
+    return md5(version.encode(), usedforsecurity=False).hexdigest() if "/" in version else version
+
+
+def reference_in_url(reference: str) -> str:
+    """Return the form in which Composer puts a reference into a mirror URL: an MD5 where it is not hexadecimal."""
+    if not reference or all(character in "0123456789abcdefABCDEF" for character in reference):
+        return reference
+    return md5(reference.encode(), usedforsecurity=False).hexdigest()
+
+
+def find_dist(versions: Iterable[Mapping[str, Any]], version: str, reference: str) -> DistSource | None:
+    """
+    Find the dist that a mirror URL means, by the values as they stand in it.
+
+    The order of preference: dist reference and version; source reference and version; dist reference; source
+    reference; version. Where only the version fits (an older commit of a branch, from a lock file), the URL is kept
+    only if the wanted reference can be put into it in the other's place: never are bytes of one commit given for
+    another.
+    """
+    found: list[tuple[int, Mapping[str, Any]]] = []
+    for candidate in versions:
+        dist = candidate.get("dist")
+        if isinstance(dist, dict) and isinstance(dist.get("url"), str):
+            rank = _rank(candidate, dist, version, reference)
+            if rank is not None:
+                found.append((rank, candidate))
+    if not found:
+        return None
+    rank, best = min(found, key=lambda pair: pair[0])
+    return _dist_source(best, reference, by_version_only=rank == VERSION_ONLY)
+
+
+VERSION_ONLY = 4
+
+
+def _rank(candidate: Mapping[str, Any], dist: Mapping[str, Any], version: str, reference: str) -> int | None:
+    source = candidate.get("source")
+    normalized = str(candidate.get("version_normalized") or candidate.get("version") or "")
+    same_version = version in {normalized, version_in_url(normalized), candidate.get("version")}
+    of_dist = reference == reference_in_url(_text(dist, "reference"))
+    source_reference = reference_in_url(_text(source, "reference")) if isinstance(source, dict) else ""
+    of_source = bool(reference) and reference == source_reference
+    if of_dist and same_version:
+        return 0
+    if of_source and same_version:
+        return 1
+    if reference and of_dist:
+        return 2
+    if of_source:
+        return 3
+    return VERSION_ONLY if same_version else None
+
+
+def _dist_source(version: Mapping[str, Any], reference: str, *, by_version_only: bool) -> DistSource | None:
+    dist = version["dist"]
+    url, own = dist["url"], _text(dist, "reference")
+    shasum = _text(dist, "shasum")
+    if by_version_only and reference and own:
+        if own not in url:
+            return None
+        url, shasum = url.replace(own, reference), ""
+    return DistSource(
+        package=_text(version, "name"),
+        version=str(version.get("version_normalized") or version.get("version") or ""),
+        pretty_version=_text(version, "version"),
+        type=_text(dist, "type") or "zip",
+        url=url,
+        reference=reference or own,
+        shasum=shasum.lower(),
+    )
+
+
+def _text(mapping: Mapping[str, Any], key: str) -> str:
+    value = mapping.get(key)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,325 @@
+"""
+The dists of one mirror: from the store, or streamed while they are stored.
+
+What is served for a (package, version, reference) is for ever what was first seen: its digest is recorded, and other
+bytes that upstream serves later are refused and raise an alarm. A dist is kept, and its end is shown, only after it was
+verified.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha1
+from io import BufferedReader, RawIOBase
+from typing import Any
+from urllib.parse import quote
+
+from attrs import define, field, frozen
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from packeton.core.caching.backoff import Attempts
+from packeton.core.caching.entries import CacheEntry, DistDigest
+from packeton.core.composer.archives import ArchiveBounds, verify_zip
+from packeton.core.composer.metadata import DistSource, find_dist, reference_in_url, version_in_url, versions_of
+from packeton.core.composer.names import PackageName
+from packeton.errors import (
+    BadContent,
+    NotFound,
+    PacketonError,
+    StorageFailed,
+    UpstreamBusy,
+    UpstreamFailed,
+    UpstreamRefused,
+)
+from packeton.features.caching.fills import Body, Fill, Fills, Head, Plan
+from packeton.features.caching.flights import Flights
+from packeton.features.caching.spools import Follower
+from packeton.features.caching.storage import Storage
+from packeton.features.mirroring.mirrors import Mirror
+from packeton.interfaces.blobs import IBlob
+from packeton.interfaces.caching import IDistRecords
+from packeton.interfaces.clocks import InThread, now_of
+from packeton.interfaces.upstream import IHttpClient, UpstreamLimits, UpstreamRequest
+
+__all__ = ["ArrivingDist", "DistRequest", "Dists", "StoredDist"]
+
+log = Logger()
+
+HOLD_BACK_BYTES = 1 << 16
+REFUSED_FOR = timedelta(seconds=30)
+"""How long an answer that asking again would not change is remembered."""
+MAX_REMEMBERED = 10_000
+MAX_PART = 191
+
+
+@frozen(kw_only=True)
+class DistRequest:
+    """One dist, by the values as they stand in its URL."""
+
+    package: PackageName
+    version: str
+    reference: str
+    type: str
+
+    def key(self, alias: str) -> str:
+        """Return the cache key. Raises NotFound for parts that no dist can have."""
+        for part in (self.version, self.reference, self.type):
+            if len(part) > MAX_PART or not part.isprintable():
+                raise NotFound("no such dist")
+        parts = (quote(part, safe="") for part in (self.version, self.reference))
+        return f"mirror/{alias}/dist/{self.package}/" + "/".join(parts) + f".{self.type}"
+
+
+@frozen(kw_only=True)
+class StoredDist:
+    """A dist that is whole; the caller closes `blob`."""
+
+    entry: CacheEntry
+    blob: IBlob
+
+
+@frozen(kw_only=True)
+class ArrivingDist:
+    """A dist that is being fetched; its first bytes are there. The caller closes `follower`."""
+
+    head: Head
+    follower: Follower
+
+
+@define
+class Dists:
+    """Answers for the dists of one mirror."""
+
+    _mirror: Mirror
+    _client: IHttpClient
+    _storage: Storage
+    _fills: Fills
+    _records: IDistRecords
+    _clock: IReactorTime
+    _in_thread: InThread
+    _random: Callable[[], float]
+    _attempts: Attempts
+    _limits: UpstreamLimits
+    _bounds: ArchiveBounds
+    _on_changed: Callable[[], None]
+    _beginning: Flights[Fill] = field(factory=Flights, init=False)
+    _refused: OrderedDict[str, tuple[datetime, PacketonError]] = field(factory=OrderedDict, init=False)
+
+    async def open(self, request: DistRequest) -> StoredDist | ArrivingDist:
+        """
+        Return the dist, to be sent.
+
+        Raises:
+            NotFound: the metadata has no such version, or upstream has no such file.
+            UpstreamRefused: upstream will not give it to us.
+            BadContent: what upstream gives is damaged, or not what it was.
+            UpstreamFailed: upstream could not be had; trying again may help.
+        """
+        if self._mirror.rules.dists is None:
+            raise NotFound("this mirror leaves dists to upstream")
+        key = request.key(self._mirror.rules.alias)
+        for _ in range(3):
+            stored = await self._stored(key)
+            if stored is not None:
+                return stored
+            fill = self._fills.running(key) or await self._beginning.join(key, lambda: self._begin(request, key))
+            arriving = await self._arriving(fill, request.type)
+            if arriving is not None:
+                return arriving
+        raise UpstreamFailed("the dist could not be kept and is gone again")
+
+    async def _stored(self, key: str) -> StoredDist | None:
+        entry = await self._storage.find(key)
+        if entry is None:
+            return None
+        try:
+            return StoredDist(entry=entry, blob=await self._storage.open(entry))
+        except NotFound:
+            return None
+
+    async def _arriving(self, fill: Fill, kind: str) -> ArrivingDist | None:
+        head = await fill.head()
+        follower = fill.follow()
+        if follower is None:
+            await fill.done()
+            return None
+        try:
+            await follower.ready()
+            if kind == "zip" and not follower.peek(2).startswith(b"PK"):
+                raise BadContent(f"{head.url}: something that is no zip")
+        except BaseException:
+            follower.close()
+            raise
+        return ArrivingDist(head=head, follower=follower)
+
+    async def _begin(self, request: DistRequest, key: str) -> Fill:
+        now = now_of(self._clock)
+        refused = self._refused.get(key)
+        if refused is not None and now() - refused[0] < REFUSED_FOR:
+            raise refused[1]
+        if not self._attempts.begin(key, now()):
+            raise UpstreamBusy("upstream failed a moment ago and is not asked again yet")
+        try:
+            source = await self._locate(request)
+            fill = self._fills.start(self._plan(request, key, source, await self._addresses(source)))
+        except BaseException:
+            self._attempts.succeeded(key)  # nothing was asked under this key
+            raise
+        fill.done().addCallbacks(lambda _: self._attempts.succeeded(key), self._failed, errbackArgs=(key,))
+        return fill
+
+    def _failed(self, failure: Failure, key: str) -> None:
+        now = now_of(self._clock)()
+        error = failure.value
+        log.warn("{key} was not had: {why}", key=key, why=failure.getErrorMessage())
+        if isinstance(error, NotFound | UpstreamRefused | BadContent):
+            self._attempts.succeeded(key)  # upstream is well; it is the answer that is final
+            self._refused[key] = (now, error)
+            if len(self._refused) > MAX_REMEMBERED:
+                self._refused.popitem(last=False)
+        else:
+            self._attempts.failed(key, now, self._random())
+
+    async def _locate(self, request: DistRequest) -> DistSource:
+        branch_first = request.version.startswith("dev-") or request.version.endswith("-dev")
+        name = str(request.package)
+        for dev in (branch_first, not branch_first):
+            try:
+                document = await self._mirror.package_content(request.package, dev=dev)
+            except NotFound:
+                continue
+            source = find_dist(versions_of(document, name), request.version, request.reference)
+            if source is not None:
+                return source
+        root = await self._mirror.root()
+        source = find_dist(versions_of(root.document, name), request.version, request.reference)
+        if source is None:
+            raise NotFound("the metadata has no such version")
+        return source
+
+    async def _addresses(self, source: DistSource) -> Sequence[str]:
+        """Return where the dist may be had: upstream's own mirrors, then the dist's URL."""
+        values = {
+            "package": source.package,
+            "version": version_in_url(source.version),
+            "reference": reference_in_url(source.reference),
+            "type": source.type,
+            "prettyVersion": version_in_url(source.pretty_version),
+        }
+        addresses = []
+        for template in (await self._mirror.root()).dist_mirrors():
+            address = template
+            for name, value in values.items():
+                address = address.replace(f"%{name}%", quote(value, safe="/" if name == "package" else ""))
+            addresses.append(address)
+        return [*addresses, source.url]
+
+    def _plan(self, request: DistRequest, key: str, source: DistSource, addresses: Sequence[str]) -> Plan:
+        def keep(head: Head) -> CacheEntry:
+            return CacheEntry(
+                key=key,
+                headers=(("Content-Type", "application/zip" if source.type == "zip" else "application/octet-stream"),),
+                requested_at=head.requested_at,
+                received_at=head.received_at,
+                stored_at=head.received_at,
+                blob="",
+                size=0,
+                sha256="",
+                used_at=head.received_at,
+            )
+
+        return Plan(
+            key=key,
+            client=self._client,
+            requests=tuple(UpstreamRequest(url=url, limits=self._limits) for url in addresses),
+            welcome=lambda head: head.status == 200 and "html" not in (head.header("content-type") or ""),
+            keep=keep,
+            check=lambda body: self._check(body, request, source),
+            hold_back_bytes=HOLD_BACK_BYTES,
+        )
+
+    async def _check(self, body: Body, request: DistRequest, source: DistSource) -> None:
+        if body.content is not None:
+            await self._in_thread(_verify, body.content, source, self._bounds)
+        await self._compare_with_first(body, request)
+
+    async def _compare_with_first(self, body: Body, request: DistRequest) -> None:
+        now = now_of(self._clock)()
+        digest = DistDigest(
+            mirror=self._mirror.rules.alias,
+            package=str(request.package),
+            version=request.version,
+            reference=request.reference,
+            sha256=body.sha256,
+            size=body.size,
+            seen_at=now,
+        )
+        same = (digest.mirror, digest.package, digest.version, digest.reference)
+        try:
+            first = await self._records.first_seen(digest)
+            if first.sha256 == body.sha256:
+                return
+            await self._records.changed(*same, body.sha256, now)
+        except StorageFailed as error:
+            log.warn("The digest of a dist could not be recorded: {error}", error=str(error))
+            return
+        self._on_changed()
+        log.error(
+            "ALARM: upstream serves other bytes for {package} {version} ({reference}) than first seen on {seen_at}: "
+            "SHA-256 {now} instead of {first}",
+            package=digest.package,
+            version=digest.version,
+            reference=digest.reference,
+            seen_at=first.seen_at.isoformat(),
+            now=body.sha256,
+            first=first.sha256,
+        )
+        raise BadContent(f"upstream serves other bytes for {request.package} {request.version} than it did first")
+
+
+class _BlobFile(RawIOBase):
+    """A blob as a seekable file, for libraries that want one."""
+
+    def __init__(self, blob: IBlob, size: int) -> None:
+        self._blob = blob
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = max(0, offset + (0, self._at, self._size)[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        chunk = self._blob.read_at(self._at, min(len(buffer), max(0, self._size - self._at)))
+        buffer[: len(chunk)] = chunk
+        self._at += len(chunk)
+        return len(chunk)
+
+
+def _verify(content: IBlob, source: DistSource, bounds: ArchiveBounds) -> None:
+    size = content.size
+    if size == 0:
+        raise BadContent("an empty dist")
+    if source.shasum:
+        digest, at = sha1(usedforsecurity=False), 0
+        while chunk := content.read_at(at, 1 << 20):
+            digest.update(chunk)
+            at += len(chunk)
+        if digest.hexdigest() != source.shasum:
+            raise BadContent(f"{source.url}: the checksum differs from the metadata's shasum")
+    if source.type == "zip":
+        try:
+            verify_zip(BufferedReader(_BlobFile(content, size)), bounds)
+        except BadContent as error:
+            raise BadContent(f"{source.url}: {error}") from error

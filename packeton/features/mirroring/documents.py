@@ -1,0 +1,301 @@
+"""
+Upstream's metadata: from the store while fresh, refreshed behind the client's back, stale when upstream fails.
+
+Theory of operation: a copy younger than `fresh_for` is a hit. Up to `stale_for` it is served as well, and refreshed in
+the background. An older one is revalidated while the client waits, but not longer than `patience`; if upstream fails or
+is slow, the old copy is served as long as `stale_if_error` allows. One key is refreshed by one request at a time.
+Upstream's bytes are kept verbatim.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from hashlib import sha256
+
+from attrs import define, evolve, field, frozen
+from twisted.internet.defer import TimeoutError as DeferredTimedOut
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from packeton.core.caching.backoff import Attempts
+from packeton.core.caching.entries import CacheEntry
+from packeton.errors import BadContent, NotFound, PacketonError, UpstreamBusy, UpstreamFailed
+from packeton.features.caching.fills import Body, Fill, Fills, Head, Plan
+from packeton.features.caching.flights import Flights
+from packeton.features.caching.storage import Storage
+from packeton.interfaces.clocks import InThread, Now, now_of
+from packeton.interfaces.upstream import IHttpClient, UpstreamLimits, UpstreamRequest
+
+__all__ = ["Document", "DocumentRequest", "Documents", "Outcome"]
+
+log = Logger()
+
+PATIENCE = timedelta(seconds=5)
+"""How long a client waits for a revalidation when there is an old copy."""
+NEGATIVE_FOR = timedelta(seconds=60)
+BACKWARDS_FOR = timedelta(hours=1)
+"""How long an answer older than ours is taken for a lagging replica of upstream."""
+MAX_REMEMBERED = 50_000
+
+
+class Outcome(Enum):
+    """How an answer came about."""
+
+    HIT = "hit"
+    MISS = "miss"
+    REVALIDATED = "revalidated"
+    STALE = "stale"
+
+
+@frozen(kw_only=True)
+class DocumentRequest:
+    """One document and how it is to be had."""
+
+    key: str
+    locate: Callable[[], Awaitable[str]]
+    """Gives upstream's URL; may itself need the root."""
+    check: Callable[[bytes], object]
+    """Blocking; raises BadContent."""
+    fresh_for: timedelta
+
+
+@frozen(kw_only=True)
+class Document:
+    """A document to answer with."""
+
+    entry: CacheEntry
+    outcome: Outcome
+    content: bytes | None = None
+    """The body, where it is at hand; else `Documents.content` reads it."""
+
+
+@define
+class Documents:
+    """The documents of one upstream."""
+
+    _client: IHttpClient
+    _storage: Storage
+    _fills: Fills
+    _clock: IReactorTime
+    _in_thread: InThread
+    _limits: UpstreamLimits
+    _attempts: Attempts
+    _random: Callable[[], float]
+    _stale_if_error: timedelta
+    _stale_for: timedelta
+    _flights: Flights[Document] = field(factory=Flights, init=False)
+    _absent: OrderedDict[str, datetime] = field(factory=OrderedDict, init=False)
+    _lagging: OrderedDict[str, datetime] = field(factory=OrderedDict, init=False)
+
+    @property
+    def _now(self) -> Now:
+        return now_of(self._clock)
+
+    async def find(self, request: DocumentRequest) -> Document:
+        """
+        Return the document to serve now.
+
+        Raises:
+            NotFound: upstream says, or said less than a minute ago, that there is none.
+            UpstreamFailed (and kinds): upstream gave nothing usable, and there is no copy.
+        """
+        entry = await self._storage.find(request.key)
+        now = self._now()
+        if entry is None:
+            self._check_absent(request.key, now)
+            return await self._flights.join(request.key, lambda: self._refresh(request, None))
+        age = now - max(entry.received_at, self._lagging.get(request.key, entry.received_at))
+        if age < request.fresh_for:
+            return Document(entry=entry, outcome=Outcome.HIT)
+        if age < request.fresh_for + self._stale_for:
+            self._refresh_behind(request, entry)
+            return Document(entry=entry, outcome=Outcome.STALE)
+        return await self._revalidate(request, entry)
+
+    async def content(self, document: Document) -> bytes:
+        """
+        Return the bytes of *document*.
+
+        Raises:
+            NotFound: the stored body is gone; `find` again.
+        """
+        if document.content is not None:
+            return document.content
+        blob = await self._storage.open(document.entry)
+        try:
+            return await self._in_thread(blob.read_at, 0, blob.size)
+        finally:
+            blob.close()
+
+    def forget_absences(self) -> None:
+        """Ask upstream again for what it did not have."""
+        self._absent.clear()
+
+    async def _revalidate(self, request: DocumentRequest, entry: CacheEntry) -> Document:
+        stale = Document(entry=entry, outcome=Outcome.STALE)
+        if not self._flights.running(request.key) and not self._attempts.allowed(request.key, self._now()):
+            return stale
+        flight = self._flights.join(request.key, lambda: self._refresh(request, entry))
+        flight.addTimeout(PATIENCE.total_seconds(), self._clock)
+        try:
+            return await flight
+        except NotFound:
+            raise
+        except (UpstreamFailed, DeferredTimedOut) as error:
+            if self._now() - entry.received_at > self._stale_if_error:
+                raise
+            log.warn("Serving an old copy of {key}: {why}", key=request.key, why=str(error) or "upstream is slow")
+            return stale
+
+    def _refresh_behind(self, request: DocumentRequest, entry: CacheEntry) -> None:
+        if self._flights.running(request.key) or not self._attempts.allowed(request.key, self._now()):
+            return
+        flight = self._flights.join(request.key, lambda: self._refresh(request, entry))
+        flight.addErrback(lambda failure: failure.trap(PacketonError) and None)
+
+    async def _refresh(self, request: DocumentRequest, held: CacheEntry | None) -> Document:
+        if not self._attempts.begin(request.key, self._now()):
+            raise UpstreamBusy("upstream failed a moment ago and is not asked again yet")
+        try:
+            document = await self._ask(request, held)
+        except NotFound:
+            self._attempts.succeeded(request.key)
+            raise
+        except PacketonError as error:
+            self._attempts.failed(request.key, self._now(), self._random())
+            log.warn("{key} could not be refreshed: {why}", key=request.key, why=str(error))
+            raise
+        except BaseException:
+            self._attempts.failed(request.key, self._now(), self._random())
+            raise
+        self._attempts.succeeded(request.key)
+        return document
+
+    async def _ask(self, request: DocumentRequest, held: CacheEntry | None) -> Document:
+        url = await request.locate()
+        fill = self._fills.start(self._plan(request, held, url))
+        head = await fill.head()
+        if head.status in {404, 410}:
+            await self._gone(request.key, held)
+        if head.status == 304:
+            return await self._confirmed(held, head)
+        if held is not None and self._backwards(held, head):
+            log.warn("{key}: upstream answered with an older copy than ours; keeping ours", key=request.key)
+            _remember(self._lagging, request.key, self._now())
+            return Document(entry=held, outcome=Outcome.REVALIDATED)
+        content = await self._collect(fill)
+        entry = await fill.done()
+        if entry is None:
+            await self._in_thread(request.check, content)
+            entry = evolve(_entry(request.key, head), size=len(content), sha256=await self._in_thread(_sha256, content))
+        self._lagging.pop(request.key, None)
+        return Document(entry=entry, outcome=Outcome.MISS, content=content)
+
+    def _plan(self, request: DocumentRequest, held: CacheEntry | None, url: str) -> Plan:
+        async def check(body: Body) -> None:
+            if body.content is not None:
+                content = await self._in_thread(body.content.read_at, 0, body.size)
+                try:
+                    await self._in_thread(request.check, content)
+                except BadContent as error:
+                    raise BadContent(f"{url}: {error}") from error
+
+        def keep(head: Head) -> CacheEntry | None:
+            backwards = held is not None and self._backwards(held, head)
+            return None if head.status != 200 or backwards else _entry(request.key, head)
+
+        ask = UpstreamRequest(url=url, headers=_conditions(held), limits=self._limits)
+        wanted = {200, 404, 410} if held is None else {200, 304, 404, 410}
+        return Plan(
+            key=request.key,
+            client=self._client,
+            requests=(ask,),
+            welcome=lambda head: head.status in wanted,
+            keep=keep,
+            check=check,
+            retries=1,
+        )
+
+    async def _collect(self, fill: Fill) -> bytes:
+        follower = fill.follow()
+        if follower is None:
+            raise UpstreamFailed("the document broke off")
+        parts = []
+        try:
+            while chunk := await follower.read(1 << 20):
+                parts.append(chunk)
+        finally:
+            follower.close()
+        return b"".join(parts)
+
+    async def _gone(self, key: str, held: CacheEntry | None) -> None:
+        _remember(self._absent, key, self._now())
+        if held is not None:
+            log.info("{key} is gone upstream", key=key)
+            await self._storage.remove(key)
+        raise NotFound("upstream has no such document")
+
+    async def _confirmed(self, held: CacheEntry | None, head: Head) -> Document:
+        assert held is not None, "304 is welcome only where a copy is held"
+        times = evolve(held, requested_at=head.requested_at, received_at=head.received_at)
+        return Document(entry=await self._storage.confirm(times), outcome=Outcome.REVALIDATED)
+
+    def _backwards(self, held: CacheEntry, head: Head) -> bool:
+        ours, theirs = _date(held.header("last-modified")), _date(head.header("last-modified"))
+        if head.status != 200 or ours is None or theirs is None or theirs >= ours:
+            return False
+        return self._now() - held.received_at < BACKWARDS_FOR
+
+    def _check_absent(self, key: str, now: datetime) -> None:
+        since = self._absent.get(key)
+        if since is None:
+            return
+        if now - since < NEGATIVE_FOR:
+            raise NotFound("upstream has no such document")
+        del self._absent[key]
+
+
+def _remember(memory: OrderedDict[str, datetime], key: str, now: datetime) -> None:
+    memory[key] = now
+    memory.move_to_end(key)
+    if len(memory) > MAX_REMEMBERED:
+        memory.popitem(last=False)
+
+
+def _conditions(held: CacheEntry | None) -> tuple[tuple[str, str], ...]:
+    """Return the validators to send. Source: RFC 9110 section 13.1; only what upstream itself gave."""
+    if held is None:
+        return ()
+    pairs = (("If-None-Match", held.header("etag")), ("If-Modified-Since", held.header("last-modified")))
+    return tuple((name, value) for name, value in pairs if value is not None)
+
+
+def _entry(key: str, head: Head) -> CacheEntry:
+    return CacheEntry(
+        key=key,
+        status=200,
+        headers=tuple((name, value) for name, value in head.headers if name.lower() in KEPT_FIELDS),
+        requested_at=head.requested_at,
+        received_at=head.received_at,
+        stored_at=head.received_at,
+        blob="",
+        size=0,
+        sha256="",
+        used_at=head.received_at,
+    )
+
+
+KEPT_FIELDS = frozenset({"content-type", "date", "etag", "last-modified"})
+
+
+def _sha256(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def _date(value: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(value) if value else None
+    except ValueError:
+        return None

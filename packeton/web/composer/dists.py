@@ -1,0 +1,69 @@
+"""GET mirror/<alias>/zipball/…: one dist, from the store or while it arrives."""
+
+import re
+
+from klein import Klein
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.iweb import IRequest
+
+from packeton.core.composer.names import PackageName
+from packeton.errors import NotFound, PacketonError
+from packeton.features.mirroring.directory import MirrorDirectory
+from packeton.features.mirroring.dists import ArrivingDist, DistRequest, StoredDist
+from packeton.web.responses import set_head
+from packeton.web.sending import send_blob
+from packeton.web.streaming import stream
+
+__all__ = ["DistRoutes"]
+
+FILE = re.compile(r"ref(?P<reference>[A-Za-z0-9._+-]*)\.(?P<type>[a-z][a-z0-9]{0,9})")
+YEAR = 365 * 24 * 3600
+
+
+class DistRoutes:
+    """The dists of all mirrors."""
+
+    def __init__(self, directory: MirrorDirectory, clock: IReactorTime) -> None:
+        self._directory = directory
+        self._clock = clock
+
+    def install(self, app: Klein) -> None:
+        """Add these routes to *app*."""
+        app.route("/mirror/<alias>/zipball/<vendor>/<name>/<version>/<file>", methods=["GET", "HEAD"])(self.zipball)
+
+    async def zipball(self, request: IRequest, alias: str, vendor: str, name: str, version: str, file: str) -> bytes:
+        """Send one dist; its first byte goes out before its last has come in."""
+        site = self._directory.open(alias)
+        match = FILE.fullmatch(file)
+        if match is None:
+            raise NotFound("no such dist")
+        package = PackageName.parse(f"{vendor}/{name}")
+        wanted = DistRequest(package=package, version=version, reference=match["reference"], type=match["type"])
+        try:
+            dist = await site.dists.open(wanted)
+        except NotFound:
+            raise
+        except PacketonError as error:
+            error.args = (f"mirror {alias}: {error}",)
+            raise
+        audience = "public" if site.mirror.rules.public else "private"
+        set_head(request, {"Cache-Control": f"{audience}, max-age={YEAR}, immutable"})
+        if isinstance(dist, StoredDist):
+            return await self._stored(request, dist)
+        return await self._arriving(request, dist)
+
+    async def _stored(self, request: IRequest, dist: StoredDist) -> bytes:
+        entry = dist.entry
+        set_head(request, {"Content-Type": entry.header("content-type") or "application/zip", "X-Cache": "hit"})
+        etag = f'"{entry.sha256[:32]}"'
+        return await send_blob(request, dist.blob, etag=etag, last_modified=entry.stored_at, clock=self._clock)
+
+    async def _arriving(self, request: IRequest, dist: ArrivingDist) -> bytes:
+        set_head(request, {"Content-Type": "application/zip", "X-Cache": "miss"})
+        if dist.follower.size is not None:
+            set_head(request, {"Content-Length": str(dist.follower.size)})
+        if request.method == b"HEAD":
+            dist.follower.close()
+            return b""
+        await stream(request, dist.follower, self._clock)
+        return b""

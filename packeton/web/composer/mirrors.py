@@ -1,0 +1,158 @@
+"""GET mirror/<alias>/…: roots, metadata and satellite resources; POST where Composer posts."""
+
+import json
+from urllib.parse import parse_qsl
+
+from klein import Klein
+from twisted.internet.defer import ensureDeferred
+from twisted.logger import Logger
+from twisted.web.iweb import IRequest
+
+from packeton.core.composer.names import PackageName
+from packeton.core.composer.roots import Resource
+from packeton.errors import Invalid, NotFound
+from packeton.features.mirroring.directory import MirrorDirectory
+from packeton.features.mirroring.mirrors import Mirror
+from packeton.features.mirroring.renditions import Renditions
+from packeton.interfaces.clocks import Now
+from packeton.web.addresses import Addresses
+from packeton.web.bodies import read_posted
+from packeton.web.composer.renditions import Make, send_rendition
+from packeton.web.responses import send_bytes
+
+__all__ = ["MirrorRoutes"]
+
+log = Logger()
+
+READ = ["GET", "HEAD"]
+MAX_QUERY_BYTES = 2048
+
+
+class MirrorRoutes:
+    """What Composer asks of a mirror, but for dists and the page."""
+
+    def __init__(self, directory: MirrorDirectory, renditions: Renditions, addresses: Addresses, now: Now) -> None:
+        self._directory = directory
+        self._renditions = renditions
+        self._addresses = addresses
+        self._now = now
+
+    def install(self, app: Klein) -> None:
+        """Add these routes to *app*."""
+        app.route("/mirror/<alias>/packages.json", methods=READ)(self.root)
+        app.route("/mirror/<alias>/p2/<vendor>/<file>", methods=READ)(self.package)
+        app.route("/mirror/<alias>/search.json", methods=READ)(self.search)
+        app.route("/mirror/<alias>/packages/list.json", methods=READ)(self.listing)
+        app.route("/mirror/<alias>/providers/<vendor>/<file>", methods=READ)(self.providers)
+        app.route("/mirror/<alias>/metadata/changes.json", methods=READ)(self.changes)
+        app.route("/mirror/<alias>/filter/summary.json", methods=READ)(self.filter_summary)
+        app.route("/mirror/<alias>/filter/api", methods=["POST"])(self.filter_api)
+        app.route("/mirror/<alias>/api/security-advisories/", methods=["POST"])(self.advisories)
+        app.route("/mirror/<alias>/downloads/", methods=["POST"])(self.notify)
+        app.route("/mirror/<alias>/downloads/<vendor>/<name>", methods=["POST"])(self.notify_one)
+
+    async def root(self, request: IRequest, alias: str) -> bytes:
+        """Upstream's root, every address in it on us."""
+        mirror = self._mirror(alias)
+        url = f"{self._addresses.base_url(request)}/mirror/{alias}"
+        return await self._send(request, mirror, lambda: mirror.root_rendition(url))
+
+    async def package(self, request: IRequest, alias: str, vendor: str, file: str) -> bytes:
+        """Metadata of one package; `~dev` for its branches."""
+        mirror = self._mirror(alias)
+        name, dev = _metadata_file(vendor, file)
+        url = f"{self._addresses.base_url(request)}/mirror/{alias}"
+        return await self._send(request, mirror, lambda: mirror.package_rendition(name, dev=dev, mirror_url=url))
+
+    async def search(self, request: IRequest, alias: str) -> bytes:
+        """Upstream's search."""
+        mirror = self._mirror(alias)
+        query = _query(request, "q", "type", "page", "per_page", "tags")
+        variables = {"query": query.pop("q", ""), "type": query.pop("type", "")}
+        return await self._send(request, mirror, lambda: mirror.satellite_rendition(Resource.SEARCH, variables, query))
+
+    async def listing(self, request: IRequest, alias: str) -> bytes:
+        """Upstream's list of names."""
+        mirror = self._mirror(alias)
+        query = _query(request, "filter", "vendor", "type")
+        return await self._send(request, mirror, lambda: mirror.satellite_rendition(Resource.LIST, query=query))
+
+    async def providers(self, request: IRequest, alias: str, vendor: str, file: str) -> bytes:
+        """Who provides a virtual package."""
+        mirror = self._mirror(alias)
+        name, _ = _metadata_file(vendor, file)
+        variables = {"package": str(name)}
+        return await self._send(request, mirror, lambda: mirror.satellite_rendition(Resource.PROVIDERS_API, variables))
+
+    async def changes(self, request: IRequest, alias: str) -> bytes:
+        """Upstream's feed of changes."""
+        mirror = self._mirror(alias)
+        query = _query(request, "since")
+        return await self._send(request, mirror, lambda: mirror.satellite_rendition(Resource.CHANGES, query=query))
+
+    async def filter_summary(self, request: IRequest, alias: str) -> bytes:
+        """Upstream's filter lists in short, by which Composer blocks malware at install."""
+        mirror = self._mirror(alias)
+        return await self._send(request, mirror, lambda: mirror.satellite_rendition(Resource.FILTER_SUMMARY))
+
+    async def filter_api(self, request: IRequest, alias: str) -> bytes:
+        """Upstream's filter API."""
+        return await self._forward(request, self._mirror(alias), Resource.FILTER_API)
+
+    async def advisories(self, request: IRequest, alias: str) -> bytes:
+        """Upstream's security advisories for the posted package names."""
+        return await self._forward(request, self._mirror(alias), Resource.ADVISORIES)
+
+    async def notify(self, request: IRequest, alias: str) -> bytes:
+        """Install notifications: answered at once, passed on in the background where configured."""
+        mirror = self._mirror(alias)
+        body = read_posted(request)
+        try:
+            downloads = json.loads(body)["downloads"]
+            valid = isinstance(downloads, list)
+        except (ValueError, KeyError, TypeError):
+            valid = False
+        if not valid:
+            raise Invalid('a JSON object {"downloads": [{"name": …, "version": …}]} is expected')
+        forwarded = ensureDeferred(mirror.notify(body))
+        forwarded.addErrback(lambda failure: log.failure("A notification failed", failure))
+        request.setResponseCode(201)
+        return send_bytes(request, b'{"status":"success"}', "application/json")
+
+    async def notify_one(self, request: IRequest, alias: str, vendor: str, name: str) -> bytes:
+        """One install notification of Composer 1."""
+        self._mirror(alias)
+        PackageName.parse(f"{vendor}/{name}")
+        request.setResponseCode(201)
+        return send_bytes(request, b'{"status":"success"}', "application/json")
+
+    def _mirror(self, alias: str) -> Mirror:
+        return self._directory.open(alias).mirror
+
+    async def _forward(self, request: IRequest, mirror: Mirror, resource: Resource) -> bytes:
+        content_type = request.requestHeaders.getRawHeaders(b"content-type", [b"application/octet-stream"])[0]
+        status, answer = await mirror.forward(resource, read_posted(request), content_type.decode("latin-1"))
+        request.setResponseCode(status)
+        request.setHeader(b"cache-control", b"no-store")
+        return send_bytes(request, json.dumps(answer).encode(), "application/json")
+
+    async def _send(self, request: IRequest, mirror: Mirror, make: Make) -> bytes:
+        return await send_rendition(request, mirror, make, self._renditions, self._now())
+
+
+def _metadata_file(vendor: str, file: str) -> tuple[PackageName, bool]:
+    """Read `name.json` or `name~dev.json`. Raises NotFound."""
+    stem = file.removesuffix(".json")
+    if stem == file:
+        raise NotFound("no such package")
+    name = stem.removesuffix("~dev")
+    return PackageName.parse(f"{vendor}/{name}"), name != stem
+
+
+def _query(request: IRequest, *wanted: str) -> dict[str, str]:
+    """Return the wanted fields of the query. Raises Invalid when it is longer than any client's."""
+    _, _, text = request.uri.partition(b"?")
+    if len(text) > MAX_QUERY_BYTES:
+        raise Invalid("the query is too long")
+    fields = dict(parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=50))
+    return {name: fields[name] for name in wanted if name in fields}

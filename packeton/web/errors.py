@@ -1,0 +1,97 @@
+"""The table error kind → HTTP status, and its installation."""
+
+import json
+from typing import Any, Final
+
+from klein import Klein
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+from werkzeug.exceptions import HTTPException
+
+from packeton.errors import (
+    BadContent,
+    Conflict,
+    Denied,
+    Invalid,
+    NotFound,
+    PacketonError,
+    StorageFailed,
+    TooLarge,
+    Unauthenticated,
+    UpstreamBusy,
+    UpstreamFailed,
+    UpstreamRefused,
+    UpstreamTimedOut,
+)
+
+__all__ = ["install", "send_error", "status_of"]
+
+log = Logger()
+
+STATUS: Final = {
+    Invalid: 400,
+    Unauthenticated: 401,
+    Denied: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooLarge: 413,
+    UpstreamRefused: 424,  # permanent: Composer repeats a 5xx dist 16 times, a 424 never, and asks for no password
+    StorageFailed: 500,
+    BadContent: 502,
+    UpstreamFailed: 502,
+    UpstreamBusy: 503,
+    UpstreamTimedOut: 504,
+    PacketonError: 500,
+}
+
+
+def status_of(error: PacketonError) -> int:
+    """Return the status of the nearest listed ancestor of *error*'s class."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def send_error(request: IRequest, status: int, message: str) -> bytes:
+    """
+    Set the head for an error and return its body, `{"status":"error","message":…}` as the reference has it.
+
+    For 5xx and 424 the message is also a `warning`, which Composer prints; it does so only if the Content-Type is
+    exactly `application/json`.
+    """
+    request.setResponseCode(status)
+    request.setHeader(b"content-type", b"application/json")
+    request.setHeader(b"cache-control", b"no-store")
+    for field in (b"etag", b"last-modified", b"accept-ranges", b"vary"):
+        request.responseHeaders.removeHeader(field)
+    body = {"status": "error", "message": message}
+    if status == 424 or status >= 500:
+        body["warning"] = message
+    content = json.dumps(body).encode()
+    request.setHeader(b"content-length", b"%d" % len(content))
+    return b"" if request.method == b"HEAD" else content
+
+
+def install(app: Klein) -> None:
+    """Make *app* answer errors by the table."""
+
+    @app.handle_errors(PacketonError)
+    def known(request: IRequest, failure: Failure) -> bytes:
+        error: Any = failure.value
+        if isinstance(error, UpstreamBusy) and error.retry_after is not None:
+            request.setHeader(b"retry-after", b"%d" % max(1, round(error.retry_after.total_seconds())))
+        if isinstance(error, Unauthenticated):
+            request.setHeader(b"www-authenticate", b'Basic realm="Packeton"')
+        return send_error(request, status_of(error), "Not Found" if isinstance(error, NotFound) else str(error))
+
+    @app.handle_errors(HTTPException)
+    def routed(request: IRequest, failure: Failure) -> bytes:
+        error: Any = failure.value
+        for name, value in error.get_headers():
+            if name.lower() == "allow":
+                request.setHeader(b"allow", value.encode())
+        return send_error(request, error.code or 500, error.name)
+
+    @app.handle_errors(Exception)
+    def unknown(request: IRequest, failure: Failure) -> bytes:
+        log.failure("A request failed", failure)
+        return send_error(request, 500, "Internal Server Error")

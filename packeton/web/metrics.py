@@ -1,0 +1,79 @@
+"""GET /metrics: what happened, in the Prometheus text format."""
+
+from collections.abc import Callable
+
+from klein import Klein
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from twisted.web.iweb import IRequest
+
+from packeton.features.caching.fills import FillEvent
+from packeton.web.responses import send_bytes
+
+__all__ = ["MetricRoutes", "Metrics"]
+
+SECONDS = (0.005, 0.02, 0.1, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """The counters of one build; no global registry, so that several can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "packeton_requests", "Requests answered", ["method", "status", "cache"], registry=registry
+        )
+        self.sent = Counter("packeton_sent_bytes", "Bytes of bodies sent to clients", registry=registry)
+        self.seconds = Histogram(
+            "packeton_request_seconds", "From a request's head to its answer's end", registry=registry, buckets=SECONDS
+        )
+        self.upstream = Counter(
+            "packeton_upstream_exchanges", "Requests to upstream", ["host", "outcome"], registry=registry
+        )
+        self.upstream_seconds = Histogram(
+            "packeton_upstream_head_seconds", "From our request to upstream's head", registry=registry, buckets=SECONDS
+        )
+        self.received = Counter("packeton_upstream_bytes", "Bytes of bodies received from upstream", registry=registry)
+        self.fills = Counter("packeton_fills", "Fills of the cache", ["event"], registry=registry)
+        self.changed = Counter(
+            "packeton_dist_changed", "Dists for which upstream served other bytes than first seen", registry=registry
+        )
+        self.evicted = Counter("packeton_evicted_bytes", "Bytes evicted from the store", registry=registry)
+        self._registry = registry
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Add a figure that is read when asked for."""
+        Gauge(name, text, registry=self._registry).set_function(read)
+
+    def on_fill(self, event: FillEvent, key: str, size: int) -> None:  # noqa: ARG002  # an Observer
+        """Count what happened to a fill."""
+        self.fills.labels(event.value).inc()
+
+    def on_exchange(self, host: str, outcome: str, head_seconds: float | None, body_bytes: int) -> None:
+        """Count one exchange with upstream."""
+        self.upstream.labels(host, outcome).inc()
+        self.received.inc(body_bytes)
+        if head_seconds is not None:
+            self.upstream_seconds.observe(head_seconds)
+
+    def on_answer(self, method: str, status: int, cache: str, sent: int, seconds: float) -> None:
+        """Count one finished request."""
+        known = method if method in {"GET", "HEAD", "POST", "PUT", "DELETE"} else "other"
+        self.requests.labels(known, str(status), cache).inc()
+        self.sent.inc(sent)
+        self.seconds.observe(seconds)
+
+
+class MetricRoutes:
+    """`/metrics`."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def install(self, app: Klein) -> None:
+        """Add these routes to *app*."""
+        app.route("/metrics", methods=["GET", "HEAD"])(self.metrics)
+
+    def metrics(self, request: IRequest) -> bytes:
+        """All figures."""
+        return send_bytes(request, generate_latest(self._metrics.registry), CONTENT_TYPE_LATEST)
