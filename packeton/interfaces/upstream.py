@@ -39,7 +39,7 @@ class UpstreamRequest:
     limits: UpstreamLimits = field(factory=UpstreamLimits)
     follow_redirects: bool = True
     decode: bool = True
-    """True: offer gzip and undo it, `length` is then unknown for a coded answer. False: bytes as they are on the wire."""
+    """True: offer gzip and undo it (`length` is then unknown for a coded answer). False: bytes as on the wire."""
 
 
 class IBodyReceiver(Interface):
@@ -61,7 +61,7 @@ class IUpstreamResponse(Interface):
     """A response head, with its body still to come. Either `deliver` or `abort` must be called, once."""
 
     status: int = Attribute("the status of the last hop")
-    headers: Headers = Attribute("all fields of the last hop, hop-by-hop ones included; without Content-Encoding if undone")
+    headers: Headers = Attribute("all fields of the last hop; without Content-Encoding if that was undone")
     length: int | None = Attribute("body size in bytes, when the head gave it")
     url: str = Attribute("the URL that answered, after redirects, without credentials")
 

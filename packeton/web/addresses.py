@@ -6,16 +6,36 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from attrs import field, frozen
 from twisted.web.iweb import IRequest
+from zope.interface import Attribute, Interface, implementer
 
 from packeton.errors import Invalid
 
-__all__ = ["Addresses"]
+__all__ = ["Addresses", "IMountPoint", "MountPoint"]
 
 HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253})?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 Network = IPv4Network | IPv6Network
+
+
+class IMountPoint(Interface):
+    """Where in a resource tree our root hangs; a component of each request."""
+
+    path: str = Attribute("what the client's path begins with, without a slash at the end; empty at the top")
+
+
+@implementer(IMountPoint)
+@frozen
+class MountPoint:
+    """See IMountPoint."""
+
+    path: str
+
+    @classmethod
+    def of(cls, request: IRequest) -> "MountPoint":
+        """Take it from *request* before anybody routes it further."""
+        return cls("".join(f"/{segment.decode('latin-1')}" for segment in request.prepath if segment))
 
 
 def _networks(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -48,7 +68,7 @@ class Addresses:
         Raises:
             Invalid: the Host is malformed or not one of the trusted hosts.
         """
-        mounted = "".join(f"/{segment.decode('latin-1')}" for segment in request.prepath if segment)
+        mounted = IMountPoint(request).path
         if self.public_url is not None:
             return self.public_url.rstrip("/")
         trusted = self._is_trusted(_peer(request))

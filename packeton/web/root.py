@@ -10,7 +10,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
 from packeton.web import errors
-from packeton.web.addresses import Addresses
+from packeton.web.addresses import Addresses, IMountPoint, MountPoint
 from packeton.web.server import PacketonRequest
 
 __all__ = ["AccessLog", "OnAnswer", "PacketonResource", "Routes"]
@@ -82,6 +82,8 @@ class PacketonResource(Resource):
         """Answer, and write down what was answered."""
         assert isinstance(request, Request)
         began = self._clock.seconds()
+        request.setComponent(IMountPoint, MountPoint.of(request))
+        request.setHeader(b"server", b"packeton")
         request.notifyFinish().addBoth(lambda _: self._finished(request, began))
         problem = _refusal(request)
         if problem is not None:

@@ -63,6 +63,7 @@ class PacketonSite(Site):
     """Serves one resource; access is logged by the resource itself, also where others embed it."""
 
     requestFactory = PacketonRequest
+    noisy = False
 
     def __init__(self, resource: IResource) -> None:
         super().__init__(resource, timeout=IDLE_SECONDS)
