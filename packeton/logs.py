@@ -2,13 +2,13 @@
 
 import json
 import re
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import IO, Any
 
 from attrs import define, field
 from twisted.logger import (
+    FileLogObserver,
     FilteringLogObserver,
     ILogObserver,
     Logger,
@@ -53,7 +53,7 @@ def _traceback(event: Mapping[str, Any]) -> str | None:
 class TextObserver:
     """One line an event: time (UTC), level, namespace, message; a traceback follows indented."""
 
-    _file: TextIO
+    _file: IO[Any]
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Write the event."""
@@ -72,7 +72,7 @@ class TextObserver:
 class JsonObserver:
     """One JSON object a line, with the event's simple fields."""
 
-    _file: TextIO
+    _file: IO[Any]
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Write the event."""
@@ -93,27 +93,24 @@ class JsonObserver:
         self._file.flush()
 
 
-def install(publisher: LogPublisher, *, form: str, level: str, file: TextIO) -> None:
+def install(publisher: LogPublisher, *, form: str, level: str) -> None:
     """
-    Make *publisher* write to *file*, and to nothing else.
+    Make *publisher* write in our form to the files that it writes to now; other observers (syslog …) stay.
 
     Args:
         form: `text` or `json`.
         level: The lowest level that is written.
     """
-    observer = JsonObserver(file) if form == "json" else TextObserver(file)
     chosen = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(level))
     if level == "info":  # what Twisted says of its own doings is for debugging
         for namespace in ("twisted", "log_legacy"):
             chosen.setLogLevelForNamespace(namespace, LogLevel.warn)
-    for old in list(publisher._observers):
-        publisher.removeObserver(old)
-    publisher.addObserver(FilteringLogObserver(observer, [chosen]))
-
-
-def standard_error() -> TextIO:
-    """Return the process's own standard error, past any redirection into the log."""
-    return sys.__stderr__ or sys.stderr
+    for old in list(publisher._observers):  # noqa: SLF001  # there is no public way to learn what twistd chose
+        if isinstance(old, FileLogObserver):
+            file = old._outFile  # noqa: SLF001
+            publisher.removeObserver(old)
+            observer = JsonObserver(file) if form == "json" else TextObserver(file)
+            publisher.addObserver(FilteringLogObserver(observer, [chosen]))
 
 
 @define

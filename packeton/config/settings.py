@@ -55,7 +55,7 @@ class LogSettings:
 class UpstreamSettings:
     """`packeton.upstream`: how we reach other servers."""
 
-    contact: str = "https://github.com/packeton/packeton-python"
+    contact: str = "https://pypi.org/project/packeton/"
     """URL or mail address in our User-Agent, so that an upstream's operator can reach you."""
     ca_file: Path | None = None
     """PEM file of certificate authorities to trust besides the system's."""
@@ -64,7 +64,7 @@ class UpstreamSettings:
     https_proxy: Secret | None = None
     """Proxy for https:// URLs (CONNECT); default: environment `https_proxy` or `HTTPS_PROXY`."""
     no_proxy: str | None = None
-    """Comma list of hosts, `.suffixes` and `*` reached without a proxy; default: environment `no_proxy` or `NO_PROXY`."""
+    """Comma list of hosts, `.suffixes` and `*` reached without a proxy; default: environment `no_proxy`, `NO_PROXY`."""
     connections_per_host: int = 16
     """Requests under way at once to one host."""
     connect_timeout: timedelta = timedelta(seconds=10)
@@ -159,7 +159,7 @@ class Settings:
     listen: tuple[str, ...] = ("tcp:8080:interface=127.0.0.1",)
     """Twisted endpoint strings."""
     public_url: str | None = None
-    """The address clients use, with path prefix. Default: from each request (Host, X-Forwarded-* of trusted proxies)."""
+    """The address clients use, with its path. Default: from each request (Host, X-Forwarded-* of trusted proxies)."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses and CIDR ranges whose X-Forwarded-* we believe; default: environment `TRUSTED_PROXIES`."""
     trusted_hosts: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from attrs import define, field, frozen
@@ -204,7 +204,7 @@ class _Tunnel(ProtocolWrapper):
     """Asks an HTTP proxy for a tunnel; what comes after its 200 is the other side. Source: RFC 9110 section 9.3.6."""
 
     def __init__(self, factory: "_TunnelFactory", wrapped: Protocol) -> None:
-        super().__init__(factory, wrapped)
+        super().__init__(cast("Any", factory), wrapped)
         self._answer = b""
         self._open = False
         self._request = factory.request

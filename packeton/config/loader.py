@@ -1,0 +1,327 @@
+"""YAML + environment + command line → Settings; every error begins with the path of the option."""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from difflib import get_close_matches
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+import attrs
+from attrs import evolve, field, frozen
+from twisted.internet.endpoints import serverFromString
+
+from packeton.config.environment import with_dotenv
+from packeton.config.settings import MirrorSettings, ProxySettings, Secret, Settings
+from packeton.config.sources import Tree, files_of, read_tree
+from packeton.config.unbuilt import ACCEPTED, UNBUILT
+from packeton.config.units import duration, size
+from packeton.core.composer.credentials import Credentials
+from packeton.errors import ConfigurationInvalid, Invalid
+
+__all__ = ["Loaded", "is_loopback", "load", "load_settings"]
+
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+MOUNT = re.compile(r"(?:/[A-Za-z0-9_.~-]+)+")
+PACKAGIST = frozenset({"packagist.org", "repo.packagist.org", "packagist.com"})
+OUR_PATHS = ("/mirror", "/api", "/metrics", "/p", "/p2", "/packages.json", "/packages", "/zipball", "/downloads")
+
+
+@frozen(kw_only=True)
+class Loaded:
+    """Settings, and by dotted path where each given value came from."""
+
+    settings: Settings
+    origins: Mapping[str, str] = field(factory=dict)
+    files: tuple[Path, ...] = ()
+    environment: Mapping[str, str] = field(factory=dict, repr=False)
+    """The environment with the `.env` files; proxies are looked up in it."""
+
+
+def load_settings(*paths: str | Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """
+    Read settings from YAML files, or directories of them merged in name order; without any, the defaults.
+
+    Raises:
+        ConfigurationInvalid: in one line, beginning with the option's path or the file.
+    """
+    return load(paths, environment=os.environ if environment is None else environment).settings
+
+
+def load(
+    paths: Sequence[str | Path] = (),
+    *,
+    environment: Mapping[str, str],
+    data: str | None = None,
+    listen: Sequence[str] = (),
+) -> Loaded:
+    """Read settings; *data* and *listen* come from the command line and win. Raises ConfigurationInvalid."""
+    if not paths and environment.get("PACKETON_CONFIG"):
+        paths = environment["PACKETON_CONFIG"].split(os.pathsep)
+    given = [Path(path) for path in paths]
+    folder = next((path if path.is_dir() else path.parent for path in given), Path())
+    environment = with_dotenv(environment, folder)
+    files = [file for path in given for file in files_of(path)]
+    tree = read_tree(files, environment)
+    _overlay(tree, environment, data, listen)
+    settings = _Reader(tree).section(Settings, "packeton", tree.values.get("packeton"))
+    settings = _completed(settings, tree)
+    return Loaded(settings=settings, origins=tree.origins, files=tuple(files), environment=environment)
+
+
+def _overlay(tree: Tree, environment: Mapping[str, str], data: str | None, listen: Sequence[str]) -> None:
+    """Lay environment variables and command line over what the files say."""
+    split = {
+        "data": ("PACKETON_DATA", lambda text: text),
+        "listen": ("PACKETON_LISTEN", lambda text: [part.strip() for part in text.split(";") if part.strip()]),
+    }
+    for key, (name, read) in split.items():
+        if environment.get(name):
+            tree.merge({"packeton": {key: read(environment[name])}}, {f"packeton.{key}": f"environment {name}"})
+    packeton = tree.values.setdefault("packeton", {})
+    for key, name in (("trusted_proxies", "TRUSTED_PROXIES"), ("trusted_hosts", "TRUSTED_HOSTS")):
+        if environment.get(name) and key not in packeton:
+            parts = [part.strip() for part in environment[name].split(",") if part.strip()]
+            tree.merge({"packeton": {key: parts}}, {f"packeton.{key}": f"environment {name}"})
+    for key, value in (("data", data), ("listen", list(listen))):
+        if value:
+            tree.merge({"packeton": {key: value}}, {f"packeton.{key}": "command line"})
+
+
+class _Reader:
+    """Turns plain values into settings classes, by the types of their fields."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    def wrong(self, path: str, message: str) -> ConfigurationInvalid:
+        """Return the error for an option, with where it stands."""
+        place = self._tree.origins.get(path)
+        return ConfigurationInvalid(f"{path}: {message}" + (f" ({place})" if place else ""))
+
+    def section(self, kind: type[Any], path: str, values: Any) -> Any:
+        """Read one section."""
+        if values is None:
+            values = {}
+        if not isinstance(values, Mapping):
+            raise self.wrong(path, f"must be a map, not {_kind(values)}")
+        fields = {item.name: item for item in attrs.fields(kind)}
+        types = get_type_hints(kind)
+        read = {}
+        for key, value in values.items():
+            place = f"{path}.{key}"
+            if self._is_unbuilt(place, value) or key not in fields:
+                self._unknown(place, key, fields)
+                continue
+            if value is not None:
+                read[key] = self.value(types[key], place, value)
+        for name, item in fields.items():
+            if item.default is attrs.NOTHING and name not in read:
+                raise self.wrong(f"{path}.{name}", "is missing")
+        return kind(**read)
+
+    def value(self, kind: Any, path: str, value: Any) -> Any:
+        """Read one value of type *kind*."""
+        origin, arguments = get_origin(kind), get_args(kind)
+        if origin in {Union, UnionType}:
+            return self.value(next(part for part in arguments if part is not NoneType), path, value)
+        if origin is tuple:
+            return self._list(arguments[0], path, value)
+        if isinstance(origin, type) and issubclass(origin, Mapping):
+            return self._map(arguments[1], path, value)
+        if attrs.has(kind):
+            return self.section(kind, path, value)
+        try:
+            return _plain(kind, path, value)
+        except ValueError as error:
+            raise self.wrong(path, str(error)) from error
+
+    def _list(self, kind: Any, path: str, value: Any) -> tuple[Any, ...]:
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list):
+            raise self.wrong(path, f"must be a list, not {_kind(value)}")
+        return tuple(self.value(kind, f"{path}[{index}]", item) for index, item in enumerate(items))
+
+    def _map(self, kind: Any, path: str, value: Any) -> dict[str, Any]:
+        if isinstance(value, str) and kind is Any:
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                raise self.wrong(path, "must be a map or JSON text of one") from error
+        if value == []:  # PHP's empty map
+            value = {}
+        if not isinstance(value, Mapping):
+            raise self.wrong(path, f"must be a map, not {_kind(value)}")
+        for name in value:
+            if kind is not Any and not NAME.fullmatch(name):
+                raise self.wrong(f"{path}.{name}", "a name is up to 64 letters, digits, points, hyphens, underscores")
+        return {name: self.value(kind, f"{path}.{name}", inner) for name, inner in value.items()}
+
+    def _is_unbuilt(self, path: str, value: Any) -> bool:
+        pattern = re.sub(r"^packeton\.mirrors\.(.+)\.([^.]+)$", r"packeton.mirrors.*.\2", path)
+        if pattern in UNBUILT:
+            if not any(value is harmless or value == harmless for harmless in UNBUILT[pattern]):
+                raise self.wrong(path, "not supported yet")
+            return True
+        return pattern in ACCEPTED
+
+    def _unknown(self, path: str, key: str, fields: Iterable[str]) -> None:
+        pattern = re.sub(r"^packeton\.mirrors\.(.+)\.([^.]+)$", r"packeton.mirrors.*.\2", path)
+        if pattern not in UNBUILT and pattern not in ACCEPTED:
+            close = get_close_matches(key, list(fields), 1)
+            raise self.wrong(path, "unknown option" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def _plain(kind: Any, path: str, value: Any) -> Any:
+    """Read a value that is no section. Raises ValueError saying what it must be."""
+    if kind is Any:
+        return value
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        raise ValueError(f"must be true or false, not {_shown(path, value)}")
+    if kind is int:
+        if path.endswith("_bytes"):
+            return size(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return _positive(value)
+        raise ValueError(f"must be a whole number, not {_shown(path, value)}")
+    if kind is timedelta:
+        return duration(value)
+    if kind in {str, Path, Secret}:
+        if isinstance(value, str) and value.strip():
+            return kind(value)
+        raise ValueError(f"must be text, not {_kind(value) if kind is Secret else _shown(path, value)}")
+    raise TypeError(f"{path}: no way to read {kind}")
+
+
+def _positive(number: int) -> int:
+    if number < 0:
+        raise ValueError("must not be negative")
+    return number
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "a map", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    return names.get(type(value), "nothing" if value is None else type(value).__name__)
+
+
+def _shown(path: str, value: Any) -> str:
+    secret = re.search(r"(?i)password|token|secret|auth|url|proxy", path.rpartition(".")[2])
+    return _kind(value) if secret else json.dumps(value, default=str)
+
+
+def _completed(settings: Settings, tree: Tree) -> Settings:
+    """Fill in what depends on other values, and check what one field's type cannot say."""
+    reader = _Reader(tree)
+    _check_top(settings, reader)
+    mirrors = {
+        alias: _mirror(mirror, f"packeton.mirrors.{alias}", reader) for alias, mirror in settings.mirrors.items()
+    }
+    if not mirrors:
+        local = all(is_loopback(endpoint) for endpoint in settings.listen)
+        packagist = MirrorSettings(url=Secret("https://repo.packagist.org"), public_access=local)
+        mirrors = {"packagist": _mirror(packagist, "packeton.mirrors.packagist", reader)}
+    _check_proxies(settings.proxies, reader)
+    return evolve(settings, mirrors=mirrors)
+
+
+def _mirror(mirror: MirrorSettings, path: str, reader: _Reader) -> MirrorSettings:
+    url = _web_url(mirror.url.reveal(), f"{path}.url", reader).rstrip("/")
+    if mirror.dist_urls not in {"mirrors", "rewrite"}:
+        raise reader.wrong(f"{path}.dist_urls", f"must be mirrors or rewrite, not {mirror.dist_urls}")
+    basic = mirror.http_basic
+    try:
+        Credentials.gather(
+            url=url,
+            http_basic=None if basic is None else (basic.username, basic.password.reveal()),
+            composer_auth=mirror.composer_auth,
+        )
+    except Invalid as error:
+        raise reader.wrong(f"{path}.composer_auth", str(error)) from error
+    host = urlsplit(url).hostname
+    notify = host in PACKAGIST if mirror.parent_notify is None else mirror.parent_notify
+    return evolve(mirror, url=Secret(url), parent_notify=notify, sync_lazy=True)
+
+
+def _check_top(settings: Settings, reader: _Reader) -> None:
+    _check_listen(settings, reader)
+    _check_patterns(settings, reader)
+    if settings.public_url is not None:
+        _web_url(settings.public_url, "packeton.public_url", reader)
+    for path, value, choices in (
+        ("packeton.log.format", settings.log.format, ("text", "json")),
+        ("packeton.log.level", settings.log.level, ("debug", "info", "warn", "error")),
+    ):
+        if value not in choices:
+            raise reader.wrong(path, f"must be one of {', '.join(choices)}, not {value}")
+    if settings.upstream.connections_per_host < 1:
+        raise reader.wrong("packeton.upstream.connections_per_host", "must be at least 1")
+
+
+def _check_listen(settings: Settings, reader: _Reader) -> None:
+    if not settings.listen:
+        raise reader.wrong("packeton.listen", "must name at least one endpoint")
+    for endpoint in settings.listen:
+        try:
+            serverFromString(cast("Any", None), endpoint)
+        except Exception as error:  # Twisted raises what the parser of each kind happens to
+            raise reader.wrong("packeton.listen", f"{endpoint} is no endpoint: {error}") from error
+
+
+def _check_patterns(settings: Settings, reader: _Reader) -> None:
+    for text in settings.trusted_proxies:
+        try:
+            if text != "unix":
+                ip_network(text, strict=False)
+        except ValueError as error:
+            raise reader.wrong("packeton.trusted_proxies", f"{text} is no address or range") from error
+    for text in settings.trusted_hosts:
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise reader.wrong("packeton.trusted_hosts", f"{text} is no regular expression: {error}") from error
+
+
+def _check_proxies(proxies: Mapping[str, ProxySettings], reader: _Reader) -> None:
+    taken: dict[str, str] = dict.fromkeys(OUR_PATHS, "this server's own pages")
+    for name, proxy in proxies.items():
+        path = f"packeton.proxies.{name}"
+        _web_url(proxy.url.reveal(), f"{path}.url", reader)
+        if not MOUNT.fullmatch(proxy.path) or ".." in proxy.path:
+            raise reader.wrong(f"{path}.path", "must be a path such as /files")
+        for other, owner in taken.items():
+            if f"{proxy.path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{proxy.path}/"):
+                raise reader.wrong(f"{path}.path", f"{proxy.path} lies in the way of {owner} ({other})")
+        taken[proxy.path] = f"proxy {name}"
+
+
+def _web_url(url: str, path: str, reader: _Reader) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise reader.wrong(path, "must be an address that begins with http:// or https:// and names a host")
+    if parts.query or parts.fragment:
+        raise reader.wrong(path, "must have no query and no fragment")
+    return url
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Say if a server endpoint string listens where only this machine can reach it; when in doubt, no."""
+    kind, *arguments = re.split(r"(?<!\\):", endpoint)
+    if kind == "unix":
+        return True
+    interface = next((part.partition("=")[2] for part in arguments if part.startswith("interface=")), "")
+    interface = interface.replace("\\", "")
+    try:
+        return kind in {"tcp", "tcp6", "tcp4", "ssl"} and ip_address(interface).is_loopback
+    except ValueError:
+        return interface == "localhost"

@@ -1,0 +1,35 @@
+"""Options of the reference system that are known here and do not work yet: refused, never ignored."""
+
+from typing import Any, Final
+
+__all__ = ["ACCEPTED", "UNBUILT"]
+
+NEVER: Final = object()
+
+UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
+    # path ("*" is any name) → the values that ask for nothing
+    "packeton.github_no_api": (None, True),
+    "packeton.rss_max_items": (None,),
+    "packeton.metadata.format": (None, "auto"),
+    "packeton.anonymous_access": (None, False),
+    "packeton.anonymous_archive_access": (None, False),
+    "packeton.web_protection": (None, {}),
+    "packeton.max_import": (None,),
+    "packeton.archive": (None, False),
+    "packeton.archive_options": (None,),
+    "packeton.artifacts": (None,),
+    "packeton.jwt_authentication": (None,),
+    "packeton.integrations": (None, {}, []),
+    "packeton.mirrors.*.options": (None, {}, []),
+    "packeton.mirrors.*.git_ssh_keys": (None, {}, []),
+    "packeton.mirrors.*.available_packages": (None, []),
+    "packeton.mirrors.*.available_package_patterns": (None, []),
+    "packeton.mirrors.*.available_packages_count_limit": (None, 5000),
+    "packeton.mirrors.*.disable_v1": (None, False),
+    "packeton.mirrors.*.disable_v2": (None, False),
+    "packeton.mirrors.*.sync_lazy": (None, True),
+}
+ACCEPTED: Final = frozenset(
+    {"packeton.mirrors.*.without_path_prefix", "packeton.mirrors.*.chain_providers", "packeton.mirrors.*.logo"}
+)
+"""Accepted and unused, as in the reference."""
