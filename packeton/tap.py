@@ -1,6 +1,7 @@
 """`twistd packeton`: Options, makeService."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -142,10 +143,37 @@ def makeService(options: Mapping[str, Any]) -> MultiService:
         raise
 
 
+class _Server(MultiService):
+    """All services; what cannot be used at the start ends the program with one line, SIGTERM with status 0."""
+
+    def __init__(self, reactor: Any) -> None:
+        super().__init__()
+        self._reactor = reactor
+
+    def startService(self) -> None:
+        """Start all, and take SIGTERM over once the reactor has set its own handlers, which end with the signal."""
+        super().startService()
+        self._reactor.callWhenRunning(signal.signal, signal.SIGTERM, self._terminated)
+
+    def _terminated(self, *_: object) -> None:
+        self._reactor.callFromThread(self._stop_reactor)
+
+    def _stop_reactor(self) -> None:
+        if self._reactor.running:
+            self._reactor.stop()
+
+    def privilegedStartService(self) -> None:
+        """Claim the data directory and the ports."""
+        try:
+            super().privilegedStartService()
+        except ConfigurationInvalid as error:
+            fail(error)
+
+
 def service_of(loaded: Loaded, reactor: Any) -> MultiService:
     """Return the services of a server that also listens."""
     packeton = build(loaded.settings, reactor, environment=loaded.environment)
-    service = MultiService()
+    service = _Server(reactor)
     _Logging(loaded).setServiceParent(service)
     packeton.services.setServiceParent(service)
     ports = [_Listening(reactor, endpoint, packeton.resource) for endpoint in loaded.settings.listen]

@@ -30,6 +30,7 @@ class CacheEntry:
     stored_at: datetime
     """When the body was first stored; a confirmation leaves it."""
     blob: str
+    """Key of the body; "" for a response that has none."""
     size: int
     sha256: str
     """Hex digest of the body."""

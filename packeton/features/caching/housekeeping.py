@@ -124,6 +124,8 @@ class Housekeeping:
         return sum([await self._records.pin(key, pinned) for key in sorted(keys)])
 
     def _problem(self, entry: CacheEntry) -> str | None:
+        if not entry.blob:  # an absence that upstream told us of
+            return None
         try:
             blob = self._blobs.open(entry.blob)
         except NotFound:

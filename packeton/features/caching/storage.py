@@ -117,6 +117,18 @@ class Storage:
             self._remember(entry.key, (entry,))
         return entry
 
+    async def replace_by_nothing(self, entry: CacheEntry) -> None:
+        """Save *entry*, which has no body, in the place of what was stored; a failing store is only logged."""
+        self._forget(entry.key)
+        try:
+            replaced = await self._records.save(entry)
+        except StorageFailed as error:
+            log.warn("An absence could not be recorded: {error}", error=str(error))
+            self._remember(entry.key, (entry,))
+            return
+        if replaced is not None:
+            await self._in_thread(self._delete, replaced.blob)
+
     async def remove(self, key: str, variant: str | None = None) -> Sequence[CacheEntry]:
         """Forget entries of *key* and delete their bodies; return them."""
         self._forget(key)
@@ -173,7 +185,8 @@ class Storage:
 
     def _delete(self, blob: str) -> None:
         try:
-            self._blobs.delete(blob)
+            if blob:
+                self._blobs.delete(blob)
         except StorageFailed as error:
             log.warn("A blob could not be deleted: {error}", error=str(error))
 

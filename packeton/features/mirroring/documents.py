@@ -34,7 +34,9 @@ log = Logger()
 
 PATIENCE = timedelta(seconds=5)
 """How long a client waits for a revalidation when there is an old copy."""
+ABSENT = 404
 NEGATIVE_FOR = timedelta(seconds=60)
+"""How long an absence is taken for granted."""
 BACKWARDS_FOR = timedelta(hours=1)
 """How long an answer older than ours is taken for a lagging replica of upstream."""
 MAX_REMEMBERED = 50_000
@@ -86,7 +88,6 @@ class Documents:
     _stale_if_error: timedelta
     _stale_for: timedelta
     _flights: Flights[Document] = field(factory=Flights, init=False)
-    _absent: OrderedDict[str, datetime] = field(factory=OrderedDict, init=False)
     _lagging: OrderedDict[str, datetime] = field(factory=OrderedDict, init=False)
 
     @property
@@ -102,11 +103,11 @@ class Documents:
             UpstreamFailed (and kinds): upstream gave nothing usable, and there is no copy.
         """
         entry = await self._storage.find(request.key)
-        now = self._now()
         if entry is None:
-            self._check_absent(request.key, now)
             return await self._flights.join(request.key, lambda: self._refresh(request, None))
-        age = now - max(entry.received_at, self._lagging.get(request.key, entry.received_at))
+        age = self._now() - max(entry.received_at, self._lagging.get(request.key, entry.received_at))
+        if entry.status == ABSENT:
+            return await self._absent(request, entry, age)
         if age < request.fresh_for:
             return Document(entry=entry, outcome=Outcome.HIT)
         if age < request.fresh_for + self._stale_for:
@@ -129,9 +130,13 @@ class Documents:
         finally:
             blob.close()
 
-    def forget_absences(self) -> None:
-        """Ask upstream again for what it did not have."""
-        self._absent.clear()
+    async def _absent(self, request: DocumentRequest, entry: CacheEntry, age: timedelta) -> Document:
+        """Answer for what upstream had not when it was last asked; it is asked again now and then."""
+        if age < min(NEGATIVE_FOR, request.fresh_for):
+            raise NotFound("upstream has no such document")
+        if (await self._revalidate(request, entry)).entry.status == ABSENT:
+            raise NotFound("upstream had no such document, and does not answer now")
+        return await self.find(request)
 
     async def _revalidate(self, request: DocumentRequest, entry: CacheEntry) -> Document:
         stale = Document(entry=entry, outcome=Outcome.STALE)
@@ -175,10 +180,12 @@ class Documents:
 
     async def _ask(self, request: DocumentRequest, held: CacheEntry | None) -> Document:
         url = await request.locate()
+        if held is not None and held.status == ABSENT:
+            held = None
         fill = self._fills.start(self._plan(request, held, url))
         head = await fill.head()
         if head.status in {404, 410}:
-            await self._gone(request.key, held)
+            await self._gone(request.key, head)
         if head.status == 304:
             return await self._confirmed(held, head)
         if held is not None and self._backwards(held, head):
@@ -230,11 +237,9 @@ class Documents:
             follower.close()
         return b"".join(parts)
 
-    async def _gone(self, key: str, held: CacheEntry | None) -> None:
-        _remember(self._absent, key, self._now())
-        if held is not None:
-            log.info("{key} is gone upstream", key=key)
-            await self._storage.remove(key)
+    async def _gone(self, key: str, head: Head) -> None:
+        """Write down that there is none, so that it is known also when upstream is away."""
+        await self._storage.replace_by_nothing(evolve(_entry(key, head), status=ABSENT, headers=()))
         raise NotFound("upstream has no such document")
 
     async def _confirmed(self, held: CacheEntry | None, head: Head) -> Document:
@@ -247,14 +252,6 @@ class Documents:
         if head.status != 200 or ours is None or theirs is None or theirs >= ours:
             return False
         return self._now() - held.received_at < BACKWARDS_FOR
-
-    def _check_absent(self, key: str, now: datetime) -> None:
-        since = self._absent.get(key)
-        if since is None:
-            return
-        if now - since < NEGATIVE_FOR:
-            raise NotFound("upstream has no such document")
-        del self._absent[key]
 
 
 def _remember(memory: OrderedDict[str, datetime], key: str, now: datetime) -> None:

@@ -12,7 +12,9 @@ from packeton.errors import BadContent
 BOUNDS = ArchiveBounds(max_entries=10, max_unpacked_bytes=1 << 20)
 
 
-def archive(entries: dict[str, bytes], links: dict[str, str] | None = None, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+def archive(
+    entries: dict[str, bytes], links: dict[str, str] | None = None, method: int = zipfile.ZIP_DEFLATED
+) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as made:
         for name, content in entries.items():

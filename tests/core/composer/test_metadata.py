@@ -47,7 +47,9 @@ class ReadTests(SynchronousTestCase):
         """Minified lists give full versions; a key that was unset is gone."""
         document = {
             "minified": "composer/2.0",
-            "packages": {"a/b": [{"version": "2", "bin": ["x"], "type": "library"}, {"version": "1", "bin": "__unset"}]},
+            "packages": {
+                "a/b": [{"version": "2", "bin": ["x"], "type": "library"}, {"version": "1", "bin": "__unset"}]
+            },
         }
         self.assertEqual(
             [{"version": "2", "bin": ["x"], "type": "library"}, {"version": "1", "type": "library"}],
@@ -141,7 +143,8 @@ class RewriteTests(SynchronousTestCase):
 
     def test_shapes(self) -> None:
         """Version maps, null dists and entries that are no objects survive."""
-        document = {"packages": {"a/b": {"1.0": version("1.0", "x"), "2.0": {"dist": None}}, "c/d": [None, 3], "e/f": 1}}
+        versions = {"1.0": version("1.0", "x"), "2.0": {"dist": None}}
+        document = {"packages": {"a/b": versions, "c/d": [None, 3], "e/f": 1}}
         ours = with_our_dists(document, "https://p")
         self.assertEqual("https://p/zipball/a/b/1.0.0/ref" + md5(b"x").hexdigest() + ".zip",
                          ours["packages"]["a/b"]["1.0"]["dist"]["url"])

@@ -1,0 +1,41 @@
+"""Argument parsing, exit codes, output."""
+
+import sys
+
+import click
+
+from packeton import __version__
+from packeton.cli.cache import cache
+from packeton.cli.settings import config
+from packeton.errors import PacketonError
+
+__all__ = ["main", "program"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="packeton")
+def program() -> None:
+    """A private repository and streaming caching proxy for PHP Composer.
+
+    The server itself is started by `twistd packeton`.
+    """
+
+
+program.add_command(config)
+program.add_command(cache)
+
+
+def main() -> None:
+    """Run the command line; an error is one line on standard error and status 1."""
+    try:
+        program.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    except (PacketonError, OSError) as error:
+        click.echo(f"packeton: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,57 @@
+"""Options that all commands share, and running a coroutine from a command."""
+
+import os
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import click
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+from twisted.python.failure import Failure
+
+from packeton.assembly import Store, open_store
+from packeton.config.loader import Loaded, load
+from packeton.config.settings import Settings
+
+__all__ = ["read_settings", "settings_options", "with_store"]
+
+T = TypeVar("T")
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --config and --data."""
+    config = click.option(
+        "--config", "-c", "paths", multiple=True, metavar="FILE-or-DIR", help="Settings to read; may be repeated."
+    )
+    data = click.option("--data", "-d", metavar="DIR", help="Directory for everything that is kept.")
+    return config(data(command))
+
+
+def read_settings(paths: tuple[str, ...], data: str | None) -> Loaded:
+    """Read the settings as the server would. Raises ConfigurationInvalid."""
+    return load(paths, environment=os.environ, data=data)
+
+
+def with_store(settings: Settings, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
+    """Run *work* on the store of a data directory, beside a server that may be running on it."""
+    outcome: list[T | Failure] = []
+
+    async def run(reactor: Any) -> None:
+        store = open_store(settings, reactor)
+        store.directory.prepare()
+        store.threads.startService()
+        try:
+            outcome.append(await work(store))
+        except BaseException:  # react would print a traceback; the caller says it in one line
+            outcome.append(Failure())
+        finally:
+            await store.database.close()
+            await store.threads.stopService()
+
+    with suppress(SystemExit):  # react always ends so
+        react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+    result = outcome[0]
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result
