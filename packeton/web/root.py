@@ -68,6 +68,7 @@ class PacketonResource(Resource):
     ) -> None:
         super().__init__()
         app = Klein()
+        app.url_map.merge_slashes = app.url_map.strict_slashes = False  # an odd path is 404, not a redirect
         errors.install(app)
         for group in routes:
             group.install(app)

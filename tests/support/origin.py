@@ -336,7 +336,8 @@ class Origin:
         if self.etags:
             headers["ETag"] = etag
             headers["Last-Modified"] = modified
-            if request.get("If-None-Match") == etag or request.get("If-Modified-Since") == modified:
+            tag, date = request.get("If-None-Match"), request.get("If-Modified-Since")
+            if tag == etag or (tag is None and date == modified):
                 return 304, headers, b""
         span = request.get("Range")
         if span and self.ranges and request.get("If-Range") in {None, etag, modified}:
