@@ -20,7 +20,7 @@ from packeton.adapters.database.dists import DistRecords, PublicationRecords
 from packeton.adapters.threads import Threads
 from packeton.adapters.upstream.http import HttpClient, HttpTransport
 from packeton.background.periodic import PeriodicService
-from packeton.config.settings import MirrorSettings, Settings, UpstreamSettings
+from packeton.config.settings import MirrorSettings, ProxySettings, Settings, UpstreamSettings
 from packeton.core.caching.backoff import Attempts
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.credentials import Credentials, without_userinfo
@@ -33,6 +33,7 @@ from packeton.features.mirroring.documents import Documents
 from packeton.features.mirroring.mirrors import Mirror, MirrorRules
 from packeton.features.mirroring.publications import Publications
 from packeton.features.mirroring.renditions import Renditions
+from packeton.features.proxying.exchange import Exchange
 from packeton.interfaces.blobs import IBlobStore
 from packeton.interfaces.clocks import InThread, now_of
 from packeton.interfaces.upstream import UpstreamLimits
@@ -43,6 +44,7 @@ from packeton.web.composer.mirrors import MirrorRoutes
 from packeton.web.health import HealthRoutes
 from packeton.web.metrics import MetricRoutes, Metrics
 from packeton.web.pages import PageRoutes
+from packeton.web.proxies import ProxyResource
 from packeton.web.root import PacketonResource, Routes
 
 __all__ = ["Packeton", "Store", "build", "open_store"]
@@ -195,10 +197,16 @@ def build(
     services = MultiService()
     _Running(store, fills, transport, _periodic(store)).setServiceParent(services)
     metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))
-    return Packeton(resource=_resource(settings, store, directory), services=services, settings=settings)
+    mounts = {
+        proxy.path: _proxy(name, proxy, settings, store, fills, transport) for name, proxy in settings.proxies.items()
+    }
+    resource = _resource(settings, store, directory, mounts)
+    return Packeton(resource=resource, services=services, settings=settings)
 
 
-def _resource(settings: Settings, store: Store, directory: MirrorDirectory) -> IResource:
+def _resource(
+    settings: Settings, store: Store, directory: MirrorDirectory, mounts: Mapping[str, IResource]
+) -> IResource:
     clock, now = store.reactor, now_of(store.reactor)
     addresses = Addresses(
         public_url=settings.public_url,
@@ -215,7 +223,7 @@ def _resource(settings: Settings, store: Store, directory: MirrorDirectory) -> I
     ]
     return PacketonResource(
         routes=routes,
-        mounts={},
+        mounts=mounts,
         addresses=addresses,
         clock=clock,
         access_log=AccessLog() if settings.log.access else None,
@@ -282,6 +290,25 @@ def _mirror(
         on_changed=store.metrics.changed.inc,
     )
     return MirrorSite(mirror=site, dists=dists)
+
+
+def _proxy(
+    name: str, proxy: ProxySettings, settings: Settings, store: Store, fills: Fills, transport: HttpTransport
+) -> IResource:
+    secret_url = proxy.url.reveal()
+    client = HttpClient(
+        transport, Credentials.gather(url=secret_url), _hosts(settings), store.metrics.on_exchange
+    )
+    exchange = Exchange(
+        name=name,
+        url=without_userinfo(secret_url).rstrip("/"),
+        client=client,
+        storage=store.storage,
+        fills=fills,
+        now=now_of(store.reactor),
+        limits=_limits(settings.upstream, settings.upstream.max_dist_bytes),
+    )
+    return ProxyResource(exchange, store.reactor)
 
 
 def _periodic(store: Store) -> MultiService:

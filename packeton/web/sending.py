@@ -1,35 +1,87 @@
-"""A stored body as an answer: validators, ranges, and the bytes."""
+"""A stored body as an answer: ranges, multipart ranges, and the bytes."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from hashlib import sha256
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 
+from packeton.core.caching.conditions import range_still_applies
+from packeton.core.caching.fields import Fields
+from packeton.core.caching.ranges import Slice, Unsatisfiable, multipart, read_ranges
 from packeton.interfaces.blobs import IBlob
-from packeton.interfaces.clocks import now_of
-from packeton.web.responses import http_date, not_modified, set_head
-from packeton.web.streaming import BlobSource, stream
+from packeton.web.responses import set_head
+from packeton.web.streaming import BlobSource, BytesSource, ChainedSource, Source, stream
 
-__all__ = ["send_blob"]
+__all__ = ["request_fields", "send_blob"]
+
+
+def request_fields(request: IRequest) -> Fields:
+    """Return the fields of a request, in order."""
+    return tuple(
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, values in request.requestHeaders.getAllRawHeaders()
+        for value in values
+    )
 
 
 async def send_blob(
-    request: IRequest, blob: IBlob, *, etag: str, last_modified: datetime, clock: IReactorTime
-) -> bytes:
+    request: IRequest,
+    blob: IBlob,
+    *,
+    etag: str | None,
+    last_modified: str | None,
+    content_type: str,
+    clock: IReactorTime,
+) -> bool:
     """
-    Answer with *blob*, or the part of it that was asked for; closes it.
+    Send *blob*, or those parts of it that a Range asks for, and close it; the rest of the head must be set.
 
-    Source: RFC 9110 sections 13 and 14.
+    Returns:
+        False when the connection was cut; the request must not be touched then.
+    Source: RFC 9110 section 14.
     """
-    set_head(request, {"ETag": etag, "Last-Modified": http_date(last_modified).decode(), "Accept-Ranges": "bytes"})
-    moment = last_modified.replace(microsecond=0)
-    if not_modified(request, etag=etag, last_modified=moment, now=now_of(clock)()):
+    total = blob.size
+    set_head(request, {"Accept-Ranges": "bytes"})
+    try:
+        slices = _slices(request, total, etag, last_modified)
+    except Unsatisfiable:
         blob.close()
-        request.setResponseCode(304)
-        return b""
-    set_head(request, {"Content-Length": str(blob.size)})
+        request.setResponseCode(416)
+        set_head(request, {"Content-Range": f"bytes */{total}", "Content-Length": "0"})
+        return True
+    source, length = _source(request, blob, slices, content_type)
+    set_head(request, {"Content-Length": str(length)})
     if request.method == b"HEAD":
-        blob.close()
-        return b""
-    await stream(request, BlobSource(blob), clock)
-    return b""
+        source.close()
+        return True
+    return await stream(request, source, clock)
+
+
+def _slices(request: IRequest, total: int, etag: str | None, last_modified: str | None) -> Sequence[Slice] | None:
+    ranges = request.requestHeaders.getRawHeaders(b"range")
+    if request.method != b"GET" or ranges is None or len(ranges) != 1:
+        return None
+    if not range_still_applies(request_fields(request), etag=etag, last_modified=last_modified):
+        return None
+    return read_ranges(ranges[0].decode("latin-1"), total)
+
+
+def _source(
+    request: IRequest, blob: IBlob, slices: Sequence[Slice] | None, content_type: str
+) -> tuple[Source, int]:
+    if slices is None:
+        return BlobSource(blob), blob.size
+    request.setResponseCode(206)
+    if len(slices) == 1:
+        set_head(request, {"Content-Range": slices[0].content_range(blob.size)})
+        return BlobSource(blob, slices[0].first, slices[0].end), slices[0].size
+    boundary = sha256(repr((slices, blob.size)).encode()).hexdigest()[:32]
+    heads, tail = multipart(slices, blob.size, content_type, boundary)
+    set_head(request, {"Content-Type": f"multipart/byteranges; boundary={boundary}"})
+    parts: list[Source] = []
+    for head, part in zip(heads, slices, strict=True):
+        parts += [BytesSource(head), BlobSource(blob, part.first, part.end, owner=False)]
+    parts += [BytesSource(tail), BlobSource(blob, 0, 0)]
+    length = sum(len(head) for head in heads) + len(tail) + sum(part.size for part in slices)
+    return ChainedSource(parts), length

@@ -1,5 +1,6 @@
 """A blob or a spool to a client: with back-pressure, ranges, and an abort instead of a short body."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from twisted.internet.defer import CancelledError
@@ -13,7 +14,7 @@ from packeton.errors import PacketonError
 from packeton.features.caching.signals import Pulse
 from packeton.interfaces.blobs import IBlob
 
-__all__ = ["BlobSource", "Source", "stream"]
+__all__ = ["BlobSource", "BytesSource", "ChainedSource", "Source", "stream"]
 
 CHUNK_BYTES = 1 << 17
 STALL_SECONDS = 300
@@ -30,11 +31,49 @@ class Source(Protocol):
         """Let go."""
 
 
-class BlobSource:
-    """Reads a slice of a blob; closing it closes the blob."""
+class BytesSource:
+    """Gives some bytes that are at hand."""
 
-    def __init__(self, blob: IBlob, first: int = 0, end: int | None = None) -> None:
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def read(self, max_bytes: int) -> bytes:
+        """Return the next bytes."""
+        chunk, self._content = self._content[:max_bytes], self._content[max_bytes:]
+        return chunk
+
+    def close(self) -> None:
+        """Drop the rest."""
+        self._content = b""
+
+
+class ChainedSource:
+    """Several sources, one after the other."""
+
+    def __init__(self, parts: Sequence[Source]) -> None:
+        self._parts = list(parts)
+
+    async def read(self, max_bytes: int) -> bytes:
+        """Return the next bytes of the first part that has any."""
+        while self._parts:
+            chunk = await self._parts[0].read(max_bytes)
+            if chunk:
+                return chunk
+            self._parts.pop(0).close()
+        return b""
+
+    def close(self) -> None:
+        """Close what is left."""
+        while self._parts:
+            self._parts.pop(0).close()
+
+
+class BlobSource:
+    """Reads a slice of a blob; closing it closes the blob, unless it is not its *owner*."""
+
+    def __init__(self, blob: IBlob, first: int = 0, end: int | None = None, *, owner: bool = True) -> None:
         self._blob = blob
+        self._owner = owner
         self._at = first
         self._end = blob.size if end is None else end
 
@@ -51,7 +90,8 @@ class BlobSource:
 
     def close(self) -> None:
         """Close the blob."""
-        self._blob.close()
+        if self._owner:
+            self._blob.close()
 
 
 @implementer(IPushProducer)

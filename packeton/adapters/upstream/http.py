@@ -27,6 +27,7 @@ from zope.interface import implementer
 from packeton import __version__
 from packeton.adapters.upstream.bodies import BodyLimits, BodyReader, FixedBody, discard
 from packeton.adapters.upstream.connecting import Endpoints, Proxies, RedirectRefused, trust_root
+from packeton.adapters.upstream.connections import connection_values, telling_pool
 from packeton.adapters.upstream.hosts import Hosts, retry_after
 from packeton.config.settings import UpstreamSettings
 from packeton.core.composer.credentials import Credentials, origin_of, without_userinfo
@@ -85,7 +86,7 @@ class HttpTransport:
         return agent
 
     def _pool(self, settings: UpstreamSettings) -> HTTPConnectionPool:
-        pool = HTTPConnectionPool(self.reactor, persistent=True)
+        pool = telling_pool(self.reactor)
         pool.maxPersistentPerHost = settings.connections_per_host
         pool.cachedConnectionTimeout = CACHED_CONNECTION_SECONDS
         pool.retryAutomatically = True
@@ -181,7 +182,7 @@ class HttpClient:
             permit.release()
             raise
         seconds = self._transport.reactor.seconds() - began
-        headers = _fields(answer.headers)
+        headers = (*_fields(answer.headers), *(("Connection", value) for value in connection_values(answer)))
         if answer.code in {429, 503}:
             silence = retry_after(_field(headers, "retry-after"), now_of(self._transport.reactor)())
             if silence is not None:

@@ -10,6 +10,7 @@ connections are aborted: nobody takes a short body for a whole one.
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -130,6 +131,16 @@ class Fill:
     def done(self) -> Deferred[CacheEntry | None]:
         """Wait for the end: the stored entry, None when the body was passed through, or what it failed with."""
         return self._done.wait()
+
+    async def settled(self) -> None:
+        """Wait for the end, however it is."""
+        with suppress(PacketonError):
+            await self.done()
+
+    @property
+    def arrived(self) -> bool:
+        """True once the whole body is here and good; it may be being stored."""
+        return self._spool is not None and self._spool.finished
 
     def follow(self) -> Follower | None:
         """Read the body from its beginning, once `head` came; None when that is not possible any more."""

@@ -10,7 +10,8 @@ from packeton.core.composer.names import PackageName
 from packeton.errors import NotFound, PacketonError
 from packeton.features.mirroring.directory import MirrorDirectory
 from packeton.features.mirroring.dists import ArrivingDist, DistRequest, StoredDist
-from packeton.web.responses import set_head
+from packeton.interfaces.clocks import now_of
+from packeton.web.responses import http_date, not_modified, set_head
 from packeton.web.sending import send_blob
 from packeton.web.streaming import stream
 
@@ -53,10 +54,18 @@ class DistRoutes:
         return await self._arriving(request, dist)
 
     async def _stored(self, request: IRequest, dist: StoredDist) -> bytes:
-        entry = dist.entry
-        set_head(request, {"Content-Type": entry.header("content-type") or "application/zip", "X-Cache": "hit"})
-        etag = f'"{entry.sha256[:32]}"'
-        return await send_blob(request, dist.blob, etag=etag, last_modified=entry.stored_at, clock=self._clock)
+        entry, etag = dist.entry, f'"{dist.entry.sha256[:32]}"'
+        kind, moment = entry.header("content-type") or "application/zip", entry.stored_at.replace(microsecond=0)
+        date = http_date(moment).decode()
+        set_head(request, {"Content-Type": kind, "X-Cache": "hit", "ETag": etag, "Last-Modified": date})
+        if not_modified(request, etag=etag, last_modified=moment, now=now_of(self._clock)()):
+            dist.blob.close()
+            request.setResponseCode(304)
+            return b""
+        await send_blob(
+            request, dist.blob, etag=etag, last_modified=date, content_type=kind, clock=self._clock
+        )
+        return b""
 
     async def _arriving(self, request: IRequest, dist: ArrivingDist) -> bytes:
         set_head(request, {"Content-Type": "application/zip", "X-Cache": "miss"})

@@ -1,0 +1,15 @@
+"""Keys of cache entries; nothing a client sends makes one too long or unreadable."""
+
+from hashlib import sha256
+
+__all__ = ["proxy_key"]
+
+MAX_KEY = 400
+
+
+def proxy_key(name: str, target: str) -> str:
+    """Return the primary key of a target (path and query, as they came) behind the proxy *name*."""
+    key = f"proxy/{name}{target}"
+    if len(key) <= MAX_KEY and key.isascii() and key.isprintable():
+        return key
+    return f"proxy/{name}/#{sha256(target.encode()).hexdigest()}"

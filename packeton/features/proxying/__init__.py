@@ -1,0 +1,1 @@
+"""A plain HTTP cache in front of one origin."""

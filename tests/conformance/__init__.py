@@ -1,0 +1,1 @@
+"""The HTTP cache conformance suite, against our proxies."""
