@@ -283,6 +283,7 @@ def _fields(headers: WireHeaders) -> Headers:
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, values in headers.getAllRawHeaders()
         for value in values
+        if value or name.lower() != b"content-encoding"  # Twisted's decoder leaves an empty one behind
     )
 
 

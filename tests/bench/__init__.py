@@ -1,0 +1,1 @@
+"""Packeton beside nginx `proxy_cache`, over one origin, on loopback."""
