@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from itertools import repeat
 from urllib.parse import urlsplit
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 __all__ = ["CLIENT", "Load", "Reading", "ask_each", "crowd", "hammer", "read_once"]
 
@@ -24,6 +24,7 @@ CLIENT = "wrk" if shutil.which("wrk") else "own client"
 CONNECTIONS = 12
 TIMEOUT_SECONDS = 60.0
 CHUNK_BYTES = 1 << 18
+LAST_CHUNK = b"\r\n0\r\n\r\n"
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
@@ -75,12 +76,14 @@ class _Connection:
 
     socket: socket.socket
     head: bytes = b""
-    missing: int = field(default=-1)
-    """Bytes of the body still to come; -1 while the head is not whole."""
+    missing: int | None = None
+    """Bytes of the body still to come; None while the head is not whole, and for a chunked body."""
+    tail: bytes | None = None
+    """The last bytes of a chunked body so far."""
 
     def ask(self, url: str, fields: str) -> None:
         parts = urlsplit(url)
-        self.head, self.missing = b"", -1
+        self.head, self.missing, self.tail = b"", None, None
         self.socket.sendall(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{fields}\r\n".encode())
 
     def read(self, expect: int) -> bool:
@@ -88,20 +91,31 @@ class _Connection:
         data = self.socket.recv(CHUNK_BYTES)
         if not data:
             raise RuntimeError("the server closed a connection")
-        if self.missing < 0:
+        if self.missing is None and self.tail is None:
             self.head += data
-            head, end, body = self.head.partition(b"\r\n\r\n")
+            head, end, data = self.head.partition(b"\r\n\r\n")
             if not end:
                 return False
-            if not head.startswith(f"HTTP/1.1 {expect}".encode()):
-                raise RuntimeError(head.decode("latin-1"))
-            length = LENGTH.search(head)
-            if length is None and expect != 304:
-                raise RuntimeError("an answer without Content-Length")
-            self.missing = int(length[1]) if length is not None and expect != 304 else 0
-            data = body
+            self._begin(head, expect)
+        if self.tail is not None:
+            self.tail = (self.tail + data)[-len(LAST_CHUNK) :]
+            return self.tail == LAST_CHUNK
+        assert self.missing is not None
         self.missing -= len(data)
         return self.missing == 0
+
+    def _begin(self, head: bytes, expect: int) -> None:
+        if not head.startswith(f"HTTP/1.1 {expect}".encode()):
+            raise RuntimeError(head.decode("latin-1"))
+        length = LENGTH.search(head)
+        if expect == 304:
+            self.missing = 0
+        elif length is not None:
+            self.missing = int(length[1])
+        elif b"chunked" in head:
+            self.tail = b""
+        else:
+            raise RuntimeError("an answer without a length")
 
 
 def _own(netloc: str, urls: Iterable[str], headers: dict[str, str], expect: int, *, until: float) -> Load:
