@@ -215,9 +215,9 @@ class Fill:
         while True:
             try:
                 await spool.pour_from(response)
-                if head.length in {None, spool.size}:
+                if spool.total in {None, spool.size}:
                     return
-                raise UpstreamFailed(f"{head.url}: {spool.size} bytes came instead of {head.length}")
+                raise UpstreamFailed(f"{head.url}: {spool.size} bytes came instead of {spool.total}")
             except BadContent:
                 raise
             except UpstreamFailed as cut:
@@ -242,7 +242,8 @@ class Fill:
                     continue
                 if answer.status == 206 and _continues(answer, head, spool.size):
                     return response
-                if answer.status == 200 and self.plan.welcome(answer) and answer.length == head.length:
+                if answer.status == 200 and self.plan.welcome(answer) and head.length in {None, answer.length}:
+                    spool.total = answer.length
                     spool.compare_from_start()
                     return response
                 response.abort()
