@@ -20,10 +20,11 @@ SETTLING_SECONDS = 0.3
 
 @frozen(kw_only=True)
 class Figure:
-    """The name of a figure with its unit, and whether a larger one is better."""
+    """The name of a figure with its unit, whether a larger one is better, and whether a ratio of it means anything."""
 
     name: str
     larger_is_better: bool = False
+    compared: bool = True
 
 
 RATE = Figure(name="requests/s", larger_is_better=True)
@@ -31,17 +32,17 @@ CPU = Figure(name="CPU µs/request")
 SPEED = Figure(name="MB/s", larger_is_better=True)
 CPU_TOTAL = Figure(name="CPU ms")
 FIRST = Figure(name="first byte ms")
-MEMORY = Figure(name="memory above idle, MiB")
+MEMORY = Figure(name="memory above idle, MiB", compared=False)
 Figures = dict[Figure, float]
 
 
 @frozen(kw_only=True)
 class Case:
-    """One case; `play(site, round, seconds)` needs `warm(site)` once before."""
+    """One case; `play(site, round, seconds)` needs `warm(site)` once before, where that is not None."""
 
     name: str
     play: Callable[[Site, int, float], Figures]
-    warm: Callable[[Site], None] = lambda site: None
+    warm: Callable[[Site], None] | None = None
 
 
 def _counted(site: Site, work: Callable[[], load.Load]) -> Figures:
@@ -92,10 +93,10 @@ def _downloaded(site: Site, work: Callable[[], load.Reading]) -> Figures:
     }
 
 
-def _warm(url: str, headers: dict[str, str], status: int = 200) -> None:
+def _warm(url: str, headers: dict[str, str]) -> None:
     for _ in range(3):
         answer = fetch(url, headers=headers)
-        if answer.status != status or not answer.complete:
+        if answer.status != 200 or not answer.complete:
             raise RuntimeError(f"{url}: {answer.status} {answer.body[:200]!r}")
         time.sleep(0.1)
 

@@ -46,14 +46,16 @@ class Reading:
     size: int
 
 
-def hammer(url: str, headers: dict[str, str], *, seconds: float, expect: int = 200) -> Load:
+def hammer(
+    url: str, headers: dict[str, str], *, seconds: float, expect: int = 200, client: str = CLIENT
+) -> Load:
     """
     Ask for *url* over and over on 12 keep-alive connections.
 
     Raises:
         RuntimeError: an answer was not of status *expect*.
     """
-    if CLIENT != "wrk":
+    if client != "wrk":
         return _own(urlsplit(url).netloc, repeat(url), headers, expect, until=time.monotonic() + seconds)
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
     for name, value in headers.items():

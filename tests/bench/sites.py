@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from hashlib import sha1
 from pathlib import Path
 
@@ -18,7 +19,7 @@ __all__ = ["Content", "Nginx", "Packeton", "nginx_cache", "nginx_origin"]
 LARGE_BYTES, MIDDLE_BYTES, CROWD_BYTES = 50 << 20, 1 << 20, 25 << 20
 CROWD_RATE = "25m"
 DOCUMENT_BYTES = 60_000
-MISSES_A_ROUND = 200
+MISSES_A_ROUND = 400
 VERSION = "{}.0.0"
 
 
@@ -38,6 +39,7 @@ class Content:
 
     folder: Path
     rounds: int
+    archive: Callable[[str, str, int], bytes] = make_zip
 
     def write(self, origin: str) -> None:
         """Write all of it; dists lie below the URL *origin*."""
@@ -47,7 +49,7 @@ class Content:
         (self.folder / "packages.json").write_text(json.dumps(root))
         sizes = {"large": LARGE_BYTES, "middle": MIDDLE_BYTES, "crowd": CROWD_BYTES}
         for name, size in sizes.items():
-            (self.folder / "dists" / f"{name}.zip").write_bytes(make_zip(f"bench/{name}", name, size))
+            (self.folder / "dists" / f"{name}.zip").write_bytes(self.archive(f"bench/{name}", name, size))
             self._document(name, origin, 1 if name == "middle" else self.rounds)
         self._document("document", origin, DOCUMENT_BYTES // 520)
         for number in range(self.rounds * MISSES_A_ROUND):

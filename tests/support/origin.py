@@ -48,9 +48,9 @@ class Fault:
     What happens instead of, or to, an answer.
 
     kind: `reset`, `hang` (say nothing), `stall` (stop in the body), `cut` (close in the body, Content-Length as it
-    should be), `cut-chunked`, `short` (a consistent Content-Length of a shorter body), `long` (Content-Length one
-    too large), `flip` (one bit at `at`), `slow` (`at` bytes a second), `status` (`at`), `html`, `body` (the bytes in
-    `body`), `redirect` (to `body`).
+    should be), `chunked` (in chunks of `at`), `cut-chunked`, `short` (a consistent Content-Length of a shorter body),
+    `long` (Content-Length one too large), `flip` (one bit at `at`), `slow` (`at` bytes a second), `status` (`at`),
+    `html`, `body` (the bytes in `body`), `redirect` (to `body`).
     """
 
     kind: str
@@ -129,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        if kind == "cut-chunked":
+        if kind in {"chunked", "cut-chunked"}:
             self.send_header("Transfer-Encoding", "chunked")
         elif status != 304:
             self.send_header("Content-Length", str(len(body) + (1 if kind == "long" else 0)))
@@ -142,7 +142,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _write(self, kind: str, at: int, body: bytes) -> None:
-        if kind == "cut-chunked":
+        if kind == "chunked":
+            for begin in range(0, len(body), at):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(body[begin : begin + at]), body[begin : begin + at]))
+            self.wfile.write(b"0\r\n\r\n")
+        elif kind == "cut-chunked":
             self.wfile.write(b"%x\r\n%s\r\n" % (at, body[:at]))
             self._reset()
         elif kind in {"cut", "stall"}:
