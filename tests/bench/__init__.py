@@ -1,1 +1,1 @@
-"""Packeton beside nginx `proxy_cache`, over one origin, on loopback."""
+"""Speed beside a peer, as ratios within one run; never a test."""
