@@ -134,9 +134,10 @@ class Documents:
         """Answer for what upstream had not when it was last asked; it is asked again now and then."""
         if age < min(NEGATIVE_FOR, request.fresh_for):
             raise NotFound("upstream has no such document")
-        if (await self._revalidate(request, entry)).entry.status == ABSENT:
+        document = await self._revalidate(request, entry)
+        if document.entry.status == ABSENT:
             raise NotFound("upstream had no such document, and does not answer now")
-        return await self.find(request)
+        return document
 
     async def _revalidate(self, request: DocumentRequest, entry: CacheEntry) -> Document:
         stale = Document(entry=entry, outcome=Outcome.STALE)
@@ -194,10 +195,12 @@ class Documents:
             return Document(entry=held, outcome=Outcome.REVALIDATED)
         content = await self._collect(fill)
         entry = await fill.done()
+        self._lagging.pop(request.key, None)
         if entry is None:
+            if content is None:
+                raise UpstreamFailed(f"{url}: the document could not be kept, and is gone")
             await self._in_thread(request.check, content)
             entry = evolve(_entry(request.key, head), size=len(content), sha256=await self._in_thread(_sha256, content))
-        self._lagging.pop(request.key, None)
         return Document(entry=entry, outcome=Outcome.MISS, content=content)
 
     def _plan(self, request: DocumentRequest, held: CacheEntry | None, url: str) -> Plan:
@@ -225,10 +228,11 @@ class Documents:
             retries=1,
         )
 
-    async def _collect(self, fill: Fill) -> bytes:
+    async def _collect(self, fill: Fill) -> bytes | None:
+        """Return the body as it comes; None when it has come already, and is in the store or nowhere."""
         follower = fill.follow()
         if follower is None:
-            raise UpstreamFailed("the document broke off")
+            return None
         parts = []
         try:
             while chunk := await follower.read(1 << 20):

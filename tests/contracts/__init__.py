@@ -1,0 +1,1 @@
+"""One mix-in per port, run by every implementation."""
