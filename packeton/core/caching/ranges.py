@@ -9,7 +9,7 @@ __all__ = ["MAX_RANGES", "Slice", "Unsatisfiable", "multipart", "read_ranges"]
 
 MAX_RANGES = 20
 """More than that is answered whole: nobody needs it, and it costs."""
-SPEC = re.compile(r"\s*(\d{0,18})-(\d{0,18})\s*")
+SPEC = re.compile(r"\s*([0-9]{0,18})-([0-9]{0,18})\s*")
 
 
 class Unsatisfiable(Exception):
