@@ -1,160 +1,184 @@
-"""The environment: `.env` files, and `%env(…)%` in values."""
+"""`%env(…)%` and `%parameter%` in values. Source: Symfony's EnvVarProcessor and ParameterBag."""
 
 import base64
+import csv
 import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from packeton.errors import ConfigurationInvalid
+from attrs import evolve, frozen
 
-__all__ = ["interpolate", "with_dotenv"]
+__all__ = ["interpolate"]
 
-ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
-QUOTED = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^#\s]*(?:[ \t]+[^#\s]+)*))\s*(?:#.*)?""", re.DOTALL)
-VARIABLE = re.compile(r"(?<!\\)\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))")
-PLACEHOLDER = re.compile(r"%(?:env\(([^()%]*)\)|([A-Za-z0-9_.]+(?:\(\w+\))?))?%")
-TRUE = frozenset({"1", "true", "on", "yes"})
-FALSE = frozenset({"", "0", "false", "off", "no", "null"})
+PLACEHOLDER: Final = re.compile(r"%(?:env\(([^()%]*)\)|([A-Za-z0-9_.]+(?:\(\w+\))?))?%")
+NUMBER: Final = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*")
+TRUE: Final = frozenset({"1", "true", "on", "yes"})
+FALSE: Final = frozenset({"", "0", "false", "off", "no", "null"})
+MAX_FILE_BYTES: Final = 1 << 20
+"""Of a file that `%env(file:NAME)%` names."""
+MAX_DEPTH: Final = 20
 
 
-def with_dotenv(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+class _Missing(ValueError):
+    """The environment has no such variable."""
+
+
+@frozen
+class _Sources:
+    """Where values come from, and how many references deep we are."""
+
+    environment: Mapping[str, str]
+    parameters: Mapping[str, Any]
+    depth: int = 0
+
+    def deeper(self) -> "_Sources":
+        if self.depth >= MAX_DEPTH:
+            raise ValueError("values refer to each other in a circle")
+        return evolve(self, depth=self.depth + 1)
+
+
+def interpolate(value: Any, environment: Mapping[str, str], parameters: Mapping[str, Any]) -> Any:
     """
-    Return the environment with what the `.env` files of *folder* add to it.
-
-    The real environment wins, then `.env.<APP_ENV>.local`, `.env.<APP_ENV>`, `.env.local`, `.env`.
-    Raises ConfigurationInvalid naming file and line.
-    """
-    first = _read_dotenv(folder / ".env.local", environment) or {}
-    stage = environment.get("APP_ENV") or first.get("APP_ENV")
-    stage = stage or (_read_dotenv(folder / ".env", environment) or {}).get("APP_ENV") or "prod"
-    found = dict(environment)
-    for name in (f".env.{stage}.local", f".env.{stage}", ".env.local", ".env"):
-        for key, value in (_read_dotenv(folder / name, found) or {}).items():
-            found.setdefault(key, value)
-    return found
-
-
-def _read_dotenv(path: Path, environment: Mapping[str, str]) -> dict[str, str] | None:
-    try:
-        text = path.read_text()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationInvalid(f"{path}: cannot be read: {error}") from error
-    values: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        assignment = ASSIGNMENT.fullmatch(line)
-        value = QUOTED.fullmatch(assignment[2]) if assignment else None
-        if assignment is None or value is None:
-            raise ConfigurationInvalid(f"{path}:{number}: must be NAME=value")
-        values[assignment[1]] = _dotenv_value(value, {**values, **environment})
-    return values
-
-
-def _dotenv_value(match: re.Match[str], known: Mapping[str, str]) -> str:
-    double, single, bare = match.groups()
-    if single is not None:
-        return single
-    text = double if double is not None else bare or ""
-
-    def lookup(variable: re.Match[str]) -> str:
-        return known.get(variable[1] or variable[3]) or variable[2] or ""
-
-    text = VARIABLE.sub(lookup, text)
-    if double is not None:
-        text = re.sub(r"\\([\"\\$n])", lambda escaped: "\n" if escaped[1] == "n" else escaped[1], text)
-    return text
-
-
-def interpolate(value: Any, environment: Mapping[str, str], parameters: Mapping[str, Any], depth: int = 0) -> Any:
-    """
-    Put environment variables and parameters into one value.
+    Put environment variables and parameters into one value, or into all of a map or list.
 
     A text that is nothing but one placeholder becomes what the placeholder gives, of its type; `%%` is a percent sign.
 
     Raises:
-        ValueError: an unknown variable, parameter or cast, or a value that cannot be cast.
+        ValueError: an unknown variable, parameter or cast, or a value that cannot be cast. The text may name what
+            stands between percent signs, and never holds what a variable does.
     """
+    return _interpolated(value, _Sources(environment, parameters))
+
+
+def _interpolated(value: Any, sources: _Sources) -> Any:
+    if isinstance(value, dict):
+        return {key: _interpolated(inner, sources.deeper()) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_interpolated(inner, sources.deeper()) for inner in value]
     if not isinstance(value, str) or "%" not in value:
         return value
-    if depth > 20:
-        raise ValueError("parameters refer to each other in a circle")
 
     def resolve(match: re.Match[str]) -> Any:
         if match[1] is not None:
-            return _cast(match[1], environment, parameters)
-        if match[2] is None:
-            return "%"
-        if match[2] not in parameters:
-            raise ValueError(f"there is no parameter {match[2]}")
-        return interpolate(parameters[match[2]], environment, parameters, depth + 1)
+            return _variable(match[1], sources)
+        return "%" if match[2] is None else _parameter(match[2], sources)
 
     whole = PLACEHOLDER.fullmatch(value)
     if whole is not None:
         return resolve(whole)
-    return PLACEHOLDER.sub(lambda match: str(_scalar(resolve(match))), value)
+    return PLACEHOLDER.sub(lambda match: _part(resolve(match)), value)
 
 
-def _scalar(value: Any) -> Any:
-    if isinstance(value, dict | list):
-        raise ValueError("a map or a list cannot be part of a text")
-    return "" if value is None else value
+def _parameter(name: str, sources: _Sources) -> Any:
+    if name not in sources.parameters:
+        raise ValueError(f"there is no parameter {name} (a percent sign is written %%)")
+    return _interpolated(sources.parameters[name], sources.deeper())
 
 
-def _cast(expression: str, environment: Mapping[str, str], parameters: Mapping[str, Any]) -> Any:
-    """Evaluate what stands in `%env(…)%`: casts from the right to the left. Source: Symfony's EnvVarProcessor."""
+def _part(value: Any) -> str:
+    if isinstance(value, bool | dict | list):
+        raise ValueError("only texts and numbers can be part of a text")
+    return "" if value is None else str(value)
+
+
+def _variable(expression: str, sources: _Sources) -> Any:
+    """Evaluate what stands in `%env(…)%`: casts from the right to the left."""
     cast, colon, rest = expression.partition(":")
     if not colon:
-        fallback = f"env({expression})"
-        if expression not in environment and fallback not in parameters:
-            raise ValueError(f"the environment has no {expression}")
-        return environment[expression] if expression in environment else parameters[fallback]
-    if cast == "default":
-        parameter, _, rest = rest.partition(":")
-        try:
-            found = _cast(rest, environment, parameters)
-        except ValueError:
-            found = None
-        return found if found not in {None, ""} else parameters.get(parameter)
-    value = _cast(rest, environment, parameters)
-    if cast not in CASTS:
+        return _looked_up(expression, sources)
+    if cast in {"default", "key"}:
+        name, colon, rest = rest.partition(":")
+        if not colon:
+            raise ValueError(f"%env({cast}:…)% needs a name and a variable: %env({cast}:name:VARIABLE)%")
+        chosen = _or_default if cast == "default" else _member
+        return chosen(name, rest, sources)
+    if cast != "resolve" and cast not in CASTS:
         raise ValueError(f"%env({cast}:…)% is not known")
+    value = _variable(rest, sources.deeper())
     if cast == "resolve":
-        return interpolate(value, environment, parameters, 1)
+        return _interpolated(value, sources.deeper())
     try:
         return CASTS[cast](value)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, ArithmeticError, OSError, RecursionError, csv.Error) as error:
         name = rest.rpartition(":")[2]
         raise ValueError(f"the environment's {name} cannot be read as {cast}") from error
+
+
+def _looked_up(name: str, sources: _Sources) -> Any:
+    if not re.fullmatch(r"\w+", name):
+        raise ValueError("%env(…)% must name a variable")
+    if name in sources.environment:
+        return sources.environment[name]
+    if f"env({name})" not in sources.parameters:
+        raise _Missing(f"the environment has no {name}")
+    return sources.parameters[f"env({name})"]
+
+
+def _or_default(parameter: str, rest: str, sources: _Sources) -> Any:
+    """Evaluate `default:parameter:rest`: the parameter, or null, where *rest* is not there or empty."""
+    fallback = _parameter(parameter, sources) if parameter else None
+    try:
+        found = _variable(rest, sources.deeper())
+    except _Missing:
+        found = None
+    return fallback if found is None or found == "" else found
+
+
+def _member(key: str, rest: str, sources: _Sources) -> Any:
+    """Evaluate `key:name:rest`: one member of the map, or list, that *rest* gives."""
+    value = _variable(rest, sources.deeper())
+    if isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+        return value[int(key)]
+    if isinstance(value, dict) and key in value:
+        return value[key]
+    raise _Missing(f"the environment's {rest.rpartition(':')[2]} has no member {key}")
 
 
 def _bool(value: Any) -> bool:
     text = str(value).strip().lower()
     if text in TRUE:
         return True
-    if text in FALSE:
-        return False
-    return float(text) != 0
+    return text not in FALSE and _float(value) != 0
+
+
+def _float(value: Any) -> float:
+    if NUMBER.fullmatch(str(value)) is None:
+        raise ValueError("no number")
+    return float(value)
+
+
+def _int(value: Any) -> int:
+    return int(value) if re.fullmatch(r"\s*[+-]?\d{1,18}\s*", str(value)) else int(_float(value))
 
 
 def _file(value: Any) -> str:
-    return Path(value).read_text()
+    with Path(value).open("rb") as opened:
+        content = opened.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError("too large")
+    return content.decode()
 
 
-CASTS: dict[str, Callable[[Any], Any]] = {
+def _base64(value: Any) -> str:
+    text = str(value).translate(str.maketrans("-_", "+/")).rstrip("=")
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
+
+
+def _csv(value: Any) -> list[str]:
+    return next(csv.reader([str(value)]), []) if value else []
+
+
+CASTS: Final[dict[str, Callable[[Any], Any]]] = {
     "string": str,
     "bool": _bool,
     "not": lambda value: not _bool(value),
-    "int": lambda value: int(float(value)),
-    "float": float,
+    "int": _int,
+    "float": _float,
     "json": json.loads,
-    "base64": lambda value: base64.b64decode(value, validate=True).decode(),
-    "csv": lambda value: [part for part in str(value).split(",") if part],
+    "base64": _base64,
+    "csv": _csv,
     "trim": lambda value: str(value).strip(),
     "file": _file,
-    "resolve": str,
 }

@@ -3,21 +3,21 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import attrs
 from attrs import evolve, field, frozen
 from twisted.internet.endpoints import serverFromString
 
-from packeton.config.environment import with_dotenv
-from packeton.config.settings import MirrorSettings, ProxySettings, Secret, Settings
+from packeton.config.dotenv import with_dotenv
+from packeton.config.settings import MirrorSettings, ProxySettings, Secret, Settings, UpstreamSettings
 from packeton.config.sources import Tree, files_of, read_tree
 from packeton.config.unbuilt import ACCEPTED, UNBUILT
 from packeton.config.units import duration, size
@@ -26,9 +26,14 @@ from packeton.errors import ConfigurationInvalid, Invalid
 
 __all__ = ["Loaded", "is_loopback", "load", "load_settings"]
 
-NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+NAME = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,64}")
+COMMA = re.compile(r",(?![^{]*\})")
+"""Not the comma of `{1,3}`. Source: Symfony's FrameworkBundle, on TRUSTED_HOSTS."""
 MOUNT = re.compile(r"(?:/[A-Za-z0-9_.~-]+)+")
+HOST = re.compile(r"[^\s/\\@,;'\"<>]+")
+UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f\\]")
 PACKAGIST = frozenset({"packagist.org", "repo.packagist.org", "packagist.com"})
+Number = TypeVar("Number", int, timedelta)
 OUR_PATHS = ("/mirror", "/api", "/metrics", "/p", "/p2", "/packages.json", "/packages", "/zipball", "/downloads")
 
 
@@ -85,8 +90,8 @@ def _overlay(tree: Tree, environment: Mapping[str, str], data: str | None, liste
             tree.merge({"packeton": {key: read(environment[name])}}, {f"packeton.{key}": f"environment {name}"})
     packeton = tree.values.setdefault("packeton", {})
     for key, name in (("trusted_proxies", "TRUSTED_PROXIES"), ("trusted_hosts", "TRUSTED_HOSTS")):
-        if environment.get(name) and key not in packeton:
-            parts = [part.strip() for part in environment[name].split(",") if part.strip()]
+        if environment.get(name) and packeton.get(key) is None:
+            parts = [part.strip() for part in COMMA.split(environment[name]) if part.strip()]
             tree.merge({"packeton": {key: parts}}, {f"packeton.{key}": f"environment {name}"})
     for key, value in (("data", data), ("listen", list(listen))):
         if value:
@@ -137,9 +142,20 @@ class _Reader:
         if attrs.has(kind):
             return self.section(kind, path, value)
         try:
-            return _plain(kind, path, value)
+            return _plain(kind, path, value, self.shown(path, value))
         except ValueError as error:
             raise self.wrong(path, str(error)) from error
+
+    def is_told(self, path: str) -> bool:
+        """Say if an error may repeat what stands at *path* or below it."""
+        return not self._tree.is_secret(path)
+
+    def shown(self, path: str, value: Any) -> str:
+        """Return *value* for an error's text; of a secret, and of what an environment variable holds, only its kind."""
+        if not self.is_told(path):
+            return "what it holds" if isinstance(value, str) else _kind(value)
+        text = json.dumps(value, default=str)
+        return text if len(text) <= 60 else f"{text[:60]}…"
 
     def _list(self, kind: Any, path: str, value: Any) -> tuple[Any, ...]:
         items = [value] if isinstance(value, str) else value
@@ -177,26 +193,28 @@ class _Reader:
             raise self.wrong(path, "unknown option" + (f"; did you mean {close[0]}?" if close else ""))
 
 
-def _plain(kind: Any, path: str, value: Any) -> Any:
-    """Read a value that is no section. Raises ValueError saying what it must be."""
+def _plain(kind: Any, path: str, value: Any, shown: str) -> Any:
+    """Read a value that is no section. Raises ValueError saying what it must be, and not *shown*."""
     if kind is Any:
         return value
     if kind is bool:
         if isinstance(value, bool):
             return value
-        raise ValueError(f"must be true or false, not {_shown(path, value)}")
+        hint = " (%env(bool:NAME)% makes one of a variable)" if isinstance(value, str) else ""
+        raise ValueError(f"must be true or false, not {shown}{hint}")
     if kind is int:
         if path.endswith("_bytes"):
-            return size(value)
+            return _unit(size, value, shown)
         if isinstance(value, int) and not isinstance(value, bool):
             return _positive(value)
-        raise ValueError(f"must be a whole number, not {_shown(path, value)}")
+        raise ValueError(f"must be a whole number, not {shown}")
     if kind is timedelta:
-        return duration(value)
+        return _unit(duration, value, shown)
     if kind in {str, Path, Secret}:
-        if isinstance(value, str) and value.strip():
+        if isinstance(value, str) and value.strip() and "\0" not in value:
             return kind(value)
-        raise ValueError(f"must be text, not {_kind(value) if kind is Secret else _shown(path, value)}")
+        quotes = "; put it in quotes" if isinstance(value, int | float) else ""
+        raise ValueError(f"must be text, not {_kind(value) if kind is Secret else shown}{quotes}")
     raise TypeError(f"{path}: no way to read {kind}")
 
 
@@ -211,9 +229,11 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "nothing" if value is None else type(value).__name__)
 
 
-def _shown(path: str, value: Any) -> str:
-    secret = re.search(r"(?i)password|token|secret|auth|url|proxy", path.rpartition(".")[2])
-    return _kind(value) if secret else json.dumps(value, default=str)
+def _unit(read: Callable[[object], Number], value: Any, shown: str) -> Number:
+    try:
+        return read(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, not {shown}") from error
 
 
 def _completed(settings: Settings, tree: Tree) -> Settings:
@@ -233,8 +253,9 @@ def _completed(settings: Settings, tree: Tree) -> Settings:
 
 def _mirror(mirror: MirrorSettings, path: str, reader: _Reader) -> MirrorSettings:
     url = _web_url(mirror.url.reveal(), f"{path}.url", reader).rstrip("/")
+    shown = reader.shown(f"{path}.dist_urls", mirror.dist_urls)
     if mirror.dist_urls not in {"mirrors", "rewrite"}:
-        raise reader.wrong(f"{path}.dist_urls", f"must be mirrors or rewrite, not {mirror.dist_urls}")
+        raise reader.wrong(f"{path}.dist_urls", f"must be mirrors or rewrite, not {shown}")
     basic = mirror.http_basic
     try:
         Credentials.gather(
@@ -254,14 +275,28 @@ def _check_top(settings: Settings, reader: _Reader) -> None:
     _check_patterns(settings, reader)
     if settings.public_url is not None:
         _web_url(settings.public_url, "packeton.public_url", reader)
+        if "@" in urlsplit(settings.public_url).netloc:
+            raise reader.wrong("packeton.public_url", "must not hold a user or password")
+    _check_upstream(settings.upstream, reader)
     for path, value, choices in (
         ("packeton.log.format", settings.log.format, ("text", "json")),
         ("packeton.log.level", settings.log.level, ("debug", "info", "warn", "error")),
     ):
         if value not in choices:
-            raise reader.wrong(path, f"must be one of {', '.join(choices)}, not {value}")
-    if settings.upstream.connections_per_host < 1:
+            raise reader.wrong(path, f"must be one of {', '.join(choices)}, not {reader.shown(path, value)}")
+
+
+def _check_upstream(upstream: UpstreamSettings, reader: _Reader) -> None:
+    if upstream.connections_per_host < 1:
         raise reader.wrong("packeton.upstream.connections_per_host", "must be at least 1")
+    if upstream.ca_file is not None:
+        try:
+            upstream.ca_file.open("rb").close()
+        except OSError as error:
+            raise reader.wrong("packeton.upstream.ca_file", f"{upstream.ca_file}: {error.strerror}") from error
+    for name in ("connect_timeout", "response_timeout", "idle_timeout", "total_timeout"):
+        if not getattr(upstream, name):
+            raise reader.wrong(f"packeton.upstream.{name}", "must be more than nothing")
 
 
 def _check_listen(settings: Settings, reader: _Reader) -> None:
@@ -271,7 +306,8 @@ def _check_listen(settings: Settings, reader: _Reader) -> None:
         try:
             serverFromString(cast("Any", None), endpoint)
         except Exception as error:  # Twisted raises what the parser of each kind happens to
-            raise reader.wrong("packeton.listen", f"{endpoint} is no endpoint: {error}") from error
+            told = f"{endpoint} is no endpoint: {error}" if reader.is_told("packeton.listen") else "one is no endpoint"
+            raise reader.wrong("packeton.listen", told) from error
 
 
 def _check_patterns(settings: Settings, reader: _Reader) -> None:
@@ -280,12 +316,14 @@ def _check_patterns(settings: Settings, reader: _Reader) -> None:
             if text != "unix":
                 ip_network(text, strict=False)
         except ValueError as error:
-            raise reader.wrong("packeton.trusted_proxies", f"{text} is no address or range") from error
+            told = text if reader.is_told("packeton.trusted_proxies") else "one"
+            raise reader.wrong("packeton.trusted_proxies", f"{told} is no address or range") from error
     for text in settings.trusted_hosts:
         try:
             re.compile(text)
         except re.error as error:
-            raise reader.wrong("packeton.trusted_hosts", f"{text} is no regular expression: {error}") from error
+            told = text if reader.is_told("packeton.trusted_hosts") else "one"
+            raise reader.wrong("packeton.trusted_hosts", f"{told} is no regular expression: {error}") from error
 
 
 def _check_proxies(proxies: Mapping[str, ProxySettings], reader: _Reader) -> None:
@@ -304,10 +342,10 @@ def _check_proxies(proxies: Mapping[str, ProxySettings], reader: _Reader) -> Non
 def _web_url(url: str, path: str, reader: _Reader) -> str:
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        usable = parts.scheme in {"http", "https"} and HOST.fullmatch(parts.hostname or "") and parts.port != 0
     except ValueError:
-        usable = False
-    if not usable:
+        usable = None
+    if not usable or UNPRINTABLE.search(url):
         raise reader.wrong(path, "must be an address that begins with http:// or https:// and names a host")
     if parts.query or parts.fragment:
         raise reader.wrong(path, "must have no query and no fragment")

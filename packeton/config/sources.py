@@ -1,8 +1,14 @@
-"""YAML files → one tree, with where each value came from."""
+"""
+YAML files → one tree, with where each value came from.
 
-from collections.abc import Iterable, Mapping
+Scalars are read as Symfony's YAML reads them: only `true` and `false` are truth values (`yes`, `no`, `on` and `off` are
+text), numbers are decimal or 0x or 0o, and a date is text.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from attrs import define, field
@@ -13,8 +19,14 @@ from packeton.errors import ConfigurationInvalid
 
 __all__ = ["Tree", "files_of", "read_tree"]
 
-MAX_FILE_BYTES = 4 << 20
-KNOWN = frozenset({"packeton", "parameters", "resolve"})
+MAX_FILE_BYTES: Final = 4 << 20
+MAX_NODES: Final = 100_000
+"""Of one file, aliases resolved."""
+MAX_DEPTH: Final = 50
+KNOWN: Final = frozenset({"packeton", "parameters", "resolve"})
+UNKNOWN: Final = "unknown section; the reference's framework sections are not supported"
+SECRETIVE: Final = re.compile(r"(?i)passw|token|secret|auth|basic|url|proxy|key|logo")
+VARIABLES: Final = re.compile(r"%env\((?:[^()%]*:)?(\w+)\)%")
 
 
 @define
@@ -23,11 +35,46 @@ class Tree:
 
     values: dict[str, Any] = field(factory=dict)
     origins: dict[str, str] = field(factory=dict)
+    from_environment: set[str] = field(factory=set)
+    """Paths of values that environment variables are part of: what they hold is not told."""
 
     def merge(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
         """Merge *values* over what is there: maps deeply, everything else replaces."""
         _merge(self.values, values)
         self.origins.update(origins)
+
+    def merge_below(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+        """Merge what is there over *values*."""
+        below = Tree()
+        below.merge(values, origins)
+        below.merge(self.values, self.origins)
+        self.values, self.origins = below.values, below.origins
+
+    def is_secret(self, path: str) -> bool:
+        """Say if what stands at *path* must not be repeated, going by its names and where it or a part came from."""
+        return SECRETIVE.search(path.partition(".")[2]) is not None or any(
+            _is_within(path, other) or _is_within(other, path) for other in self.from_environment
+        )
+
+
+def _is_within(path: str, other: str) -> bool:
+    return path == other or path.startswith((f"{other}.", f"{other}["))
+
+
+class _Loader(yaml.SafeLoader):
+    """Makes of plain scalars what Symfony's Yaml component does."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # the library's own table, replaced
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?(?:0|[1-9][0-9_]*)|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", r"[-+]?(?:[0-9][0-9_]*)?\.[0-9]+(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|INF)|\.(?:nan|NAN)", "-+0123456789."),
+    ("merge", r"<<", "<"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -35,9 +82,13 @@ def files_of(path: Path) -> list[Path]:
     try:
         if not path.is_dir():
             return [path]
-        return sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml"} and file.is_file())
+        return sorted(file for file in path.iterdir() if _is_yaml(file))
     except OSError as error:
         raise ConfigurationInvalid(f"{path}: {error.strerror}") from error
+
+
+def _is_yaml(file: Path) -> bool:
+    return file.suffix in {".yaml", ".yml"} and not file.name.startswith(".") and file.is_file()
 
 
 def read_tree(files: Iterable[Path], environment: Mapping[str, str]) -> Tree:
@@ -53,7 +104,7 @@ def read_tree(files: Iterable[Path], environment: Mapping[str, str]) -> Tree:
     _resolve_blocks(tree, environment)
     for key in tree.values:
         if key not in KNOWN:
-            raise _invalid(tree, key, "unknown section; the reference's framework sections are not supported")
+            raise _invalid(tree, key, UNKNOWN)
     parameters = _mapping(tree, "parameters", tree.values.get("parameters"))
     packeton = _mapping(tree, "packeton", tree.values.get("packeton"))
     tree.values = {"packeton": _interpolated(tree, "packeton", packeton, environment, parameters)}
@@ -70,13 +121,15 @@ def _read_file(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
         raise ConfigurationInvalid(f"{file}: is larger than {MAX_FILE_BYTES} bytes")
     origins: dict[str, str] = {}
     try:
-        loader = yaml.SafeLoader(content)
+        loader = _Loader(content)
         node = loader.get_single_node()
-        values = {} if node is None else _build(loader, node, "", file, origins)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        values = {} if node is None else _Builder(loader, file, origins).build(node, "")
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
         raise ConfigurationInvalid(f"{file}{line}: {getattr(error, 'problem', None) or 'is no YAML'}") from error
+    except RecursionError as error:
+        raise ConfigurationInvalid(f"{file}: is nested too deeply") from error
     if values is None:
         values = {}
     if not isinstance(values, dict):
@@ -84,31 +137,46 @@ def _read_file(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
     return values, origins
 
 
-def _build(loader: yaml.SafeLoader, node: yaml.Node, path: str, file: Path, origins: dict[str, str]) -> Any:
-    where = f"{file}:{node.start_mark.line + 1}"
-    if path:
-        origins[path] = where
-    if isinstance(node, yaml.MappingNode):
-        _refuse_twins(node, path, file)
-        loader.flatten_mapping(node)
-        built: dict[str, Any] = {}
+@define
+class _Builder:
+    """Makes plain values of the nodes of one file, and notes their lines."""
+
+    _loader: _Loader
+    _file: Path
+    _origins: dict[str, str]
+    _left: int = MAX_NODES
+
+    def build(self, node: yaml.Node, path: str, depth: int = 0) -> Any:
+        """Return the value of *node*. Raises ConfigurationInvalid, or YAMLError."""
+        where = f"{self._file}:{node.start_mark.line + 1}"
+        self._left -= 1
+        if self._left < 0 or depth > MAX_DEPTH:
+            raise ConfigurationInvalid(f"{where}: too much in one file, or nested too deeply")
+        if path:
+            self._origins[path] = where
+        if isinstance(node, yaml.MappingNode):
+            self._refuse_twins(node, path)
+            self._loader.flatten_mapping(node)
+            return dict(self._members(node, path, depth))
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(node.value)]
+        return self._loader.construct_object(node, deep=True)
+
+    def _members(self, node: yaml.MappingNode, path: str, depth: int) -> Iterator[tuple[str, Any]]:
         for key_node, value_node in node.value:
-            key = str(loader.construct_object(key_node, deep=True))
-            built[key] = _build(loader, value_node, f"{path}.{key}" if path else key, file, origins)
-        return built
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(loader, item, f"{path}[{index}]", file, origins) for index, item in enumerate(node.value)]
-    return loader.construct_object(node, deep=True)
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise ConfigurationInvalid(f"{self._file}:{key_node.start_mark.line + 1}: a key must be text")
+            key = key_node.value
+            yield key, self.build(value_node, f"{path}.{key}" if path else key, depth + 1)
 
-
-def _refuse_twins(node: yaml.MappingNode, path: str, file: Path) -> None:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if key.value in seen:
-            name = f"{path}.{key.value}" if path else key.value
-            raise ConfigurationInvalid(f"{name}: stands twice ({file}:{key.start_mark.line + 1})")
-        if isinstance(key.value, str):
-            seen.add(key.value)
+    def _refuse_twins(self, node: yaml.MappingNode, path: str) -> None:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key.value, str) and key.value in seen:
+                name = f"{path}.{key.value}" if path else key.value
+                raise ConfigurationInvalid(f"{name}: stands twice ({self._file}:{key.start_mark.line + 1})")
+            if isinstance(key.value, str) and key.tag != "tag:yaml.org,2002:merge":
+                seen.add(key.value)
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
@@ -120,28 +188,38 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
 
 
 def _resolve_blocks(tree: Tree, environment: Mapping[str, str]) -> None:
+    """
+    Merge the conditional blocks that apply below what the files say plainly; of several, the first one wins.
+
+    Source: the reference's ResolveExtension, which prepends a block's sections.
+    """
     blocks = tree.values.pop("resolve", None)
-    if blocks is None:
-        return
-    blocks = _mapping(tree, "resolve", blocks)
-    named = {"": blocks} if "expression" in blocks else blocks
-    for name, given in named.items():
-        path = f"resolve.{name}" if name else "resolve"
-        block = _mapping(tree, path, given)
+    for path, block in _blocks(tree, "resolve", blocks):
         expression = block.get("expression")
         if not isinstance(expression, str):
-            raise _invalid(tree, path, "must have an expression")
+            raise _invalid(tree, f"{path}.expression", "must be text")
         try:
             applies = holds(expression, environment)
         except ValueError as error:
             raise _invalid(tree, f"{path}.expression", str(error)) from error
-        if not applies:
-            continue
-        if block.get("services"):
-            raise _invalid(tree, f"{path}.services", "services of the reference's framework are not supported")
-        content = {key: value for key, value in block.items() if key not in {"expression", "services"}}
-        origins = {key.removeprefix(f"{path}."): place for key, place in tree.origins.items()}
-        tree.merge(content, {key: place for key, place in origins.items() if not key.startswith("resolve")})
+        for key, value in block.items():
+            if key not in {"expression", "packeton", "parameters"} and value:
+                raise _invalid(tree, f"{path}.{key}", UNKNOWN)
+        if applies:
+            content = {key: _mapping(tree, f"{path}.{key}", block.get(key)) for key in ("packeton", "parameters")}
+            tree.merge_below(content, {key.removeprefix(f"{path}."): place for key, place in tree.origins.items()})
+
+
+def _blocks(tree: Tree, path: str, given: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Find the blocks in one block, or in named ones at any depth."""
+    blocks = _mapping(tree, path, given)
+    if "expression" in blocks:
+        yield path, blocks
+        return
+    for name, inner in blocks.items():
+        if not isinstance(inner, dict):
+            raise _invalid(tree, f"{path}.{name}", "must be a block with an expression")
+        yield from _blocks(tree, f"{path}.{name}", inner)
 
 
 def _interpolated(
@@ -155,6 +233,13 @@ def _interpolated(
         return [
             _interpolated(tree, f"{path}[{index}]", inner, environment, parameters) for index, inner in enumerate(value)
         ]
+    if not isinstance(value, str) or "%" not in value:
+        return value
+    variables = dict.fromkeys(VARIABLES.findall(value))
+    if variables or "%" in value.replace("%%", ""):  # a parameter may hold what a variable does
+        tree.from_environment.add(path)
+    if variables:
+        tree.origins[path] = f"{tree.origins.get(path, '')}, environment {', '.join(variables)}".removeprefix(", ")
     try:
         return interpolate(value, environment, parameters)
     except ValueError as error:

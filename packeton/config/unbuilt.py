@@ -4,21 +4,19 @@ from typing import Any, Final
 
 __all__ = ["ACCEPTED", "UNBUILT"]
 
-NEVER: Final = object()
-
 UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     # path ("*" is any name) → the values that ask for nothing
     "packeton.github_no_api": (None, True),
-    "packeton.rss_max_items": (None,),
+    "packeton.rss_max_items": (None, 30, 40),
     "packeton.metadata.format": (None, "auto"),
     "packeton.anonymous_access": (None, False),
     "packeton.anonymous_archive_access": (None, False),
     "packeton.web_protection": (None, {}),
-    "packeton.max_import": (None,),
+    "packeton.max_import": (None, 10_000),
     "packeton.archive": (None, False),
-    "packeton.archive_options": (None,),
-    "packeton.artifacts": (None,),
-    "packeton.jwt_authentication": (None,),
+    "packeton.archive_options": (None, {}),
+    "packeton.artifacts": (None, {}),
+    "packeton.jwt_authentication": (None, {}),
     "packeton.integrations": (None, {}, []),
     "packeton.mirrors.*.options": (None, {}, []),
     "packeton.mirrors.*.git_ssh_keys": (None, {}, []),
@@ -30,6 +28,6 @@ UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     "packeton.mirrors.*.sync_lazy": (None, True),
 }
 ACCEPTED: Final = frozenset(
-    {"packeton.mirrors.*.without_path_prefix", "packeton.mirrors.*.chain_providers", "packeton.mirrors.*.logo"}
+    {"packeton.mirrors.*.without_path_prefix", "packeton.mirrors.*.chain_providers"}
 )
 """Accepted and unused, as in the reference."""

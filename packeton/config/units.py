@@ -19,7 +19,7 @@ def duration(text: object) -> timedelta:
     """Read "15m", "30 s", "2h", "7d". Raises ValueError; a bare number is refused."""
     number, unit = _split(text, 'a duration with its unit, such as "30s", "15m" or "7d"')
     if unit.lower() not in DURATIONS:
-        raise ValueError(f"must be a duration with its unit ({', '.join(DURATIONS)}), not {text!r}")
+        raise ValueError(f"must be a duration with its unit ({', '.join(DURATIONS)})")
     seconds = number * DURATIONS[unit.lower()]
     if seconds > LONGEST.total_seconds():
         raise ValueError("must be at most 36500d")
@@ -39,7 +39,7 @@ def size(text: object) -> int:
     """Read "512MiB", "10GB", "0B" as bytes. Raises ValueError; a bare number is refused."""
     number, unit = _split(text, 'a size with its unit, such as "512MiB" or "10GB"')
     if unit.lower() not in SIZES:
-        raise ValueError(f"must be a size with its unit (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB), not {text!r}")
+        raise ValueError("must be a size with its unit (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB)")
     return int(number * SIZES[unit.lower()])
 
 
@@ -54,5 +54,5 @@ def size_text(value: int) -> str:
 def _split(text: object, wanted: str) -> tuple[float, str]:
     match = NUMBER.fullmatch(text) if isinstance(text, str) else None
     if match is None or not match[2]:
-        raise ValueError(f"must be {wanted}, not {text!r}")
+        raise ValueError(f"must be {wanted}")
     return float(match[1]), match[2]

@@ -126,22 +126,54 @@ packeton:
         self.assertEqual("0234real raw $A 0 and\n$x", shown)
 
     def test_conditional_blocks(self) -> None:
-        """A block under `resolve` counts only if its expression holds."""
+        """A block under `resolve` counts only if its expression holds, and less than what is said plainly."""
         text = """
-packeton: {data: /plain}
+parameters: {where: /plain}
+packeton: {health_check: true, mirrors: {a: {url: 'https://a.example'}}}
 resolve:
-    one: {expression: 'env("S3") == "yes" && !env("OFF")', packeton: {data: /s3}}
-    two: {expression: 'env("NO")', packeton: {data: /no}}
+    one:
+        expression: 'env("S3") == "yes" && !env("OFF")'
+        parameters: {where: /not-this, other: shown}
+        packeton: {data: '%where%/s3', health_check: false, mirrors: {a: {url: 'https://b.example', logo: '%other%'}}}
+    more:
+        two: {expression: 'env("NO")', packeton: {data: /no}}
+        three: {expression: 'env("S3")', packeton: {data: /later, log: {level: debug}}}
 """
-        self.assertEqual(Path("/plain"), self.load(text).settings.data)
-        self.assertEqual(Path("/s3"), self.load(text, S3="yes", OFF="0").settings.data)
-        self.assertIn("resolve.one.expression", self.refused("resolve: {one: {expression: 'open(1)'}}"))
+        self.assertEqual(Path("var"), self.load(text).settings.data)
+        loaded = self.load(text, S3="yes", OFF="0")
+        settings, mirror = loaded.settings, loaded.settings.mirrors["a"]
+        self.assertEqual((Path("/plain/s3"), True, "debug"), (settings.data, settings.health_check, settings.log.level))
+        self.assertEqual(("https://a.example", "shown"), (mirror.url.reveal(), mirror.logo))
+        self.assertTrue(loaded.origins["packeton.log.level"].endswith("packeton.yaml:11"), loaded.origins)
+
+    def test_one_block(self) -> None:
+        """`resolve` may be a block itself."""
+        text = "resolve: {expression: 'env(\"X\")', packeton: {data: /x}}"
+        self.assertEqual(Path("/x"), self.load(text, X="1").settings.data)
+        self.assertEqual(Path("var"), self.load(text, X="0").settings.data)
+
+    def test_blocks_refused(self) -> None:
+        """What a block cannot have, also in one that does not apply."""
+        for text, expected in {
+            "{one: {expression: 'open(1)'}}": "resolve.one.expression: ",
+            "{one: {expression: 1}}": "resolve.one.expression: must be text",
+            "{one: {expression: '0', services: {a: b}}}": "resolve.one.services: unknown section",
+            "{one: {expression: '0', resolve: {a: b}}}": "resolve.one.resolve: unknown section",
+            "{one: {expression: '0', framework: {a: b}}}": "resolve.one.framework: unknown section",
+            "{one: {expression: '1', packeton: [1]}}": "resolve.one.packeton: must be a map",
+            "{one: 1}": "resolve.one: must be a block",
+            "[1]": "resolve: must be a map",
+        }.items():
+            message = self.refused(f"resolve: {text}")
+            self.assertTrue(message.startswith(expected), f"{text}: {message}")
 
     def test_trust_from_the_environment(self) -> None:
         """TRUSTED_PROXIES and TRUSTED_HOSTS are the reference's comma lists."""
-        settings = load(environment={"TRUSTED_PROXIES": "10.0.0.1, 10.1.0.0/16", "TRUSTED_HOSTS": "^a$"}).settings
+        settings = load(environment={"TRUSTED_PROXIES": "10.0.0.1, 10.1.0.0/16", "TRUSTED_HOSTS": "^a{1,3}$ , ^b$"}).settings
         self.assertEqual(("10.0.0.1", "10.1.0.0/16"), settings.trusted_proxies)
-        self.assertEqual(("^a$",), settings.trusted_hosts)
+        self.assertEqual(("^a{1,3}$", "^b$"), settings.trusted_hosts)
+        given = self.load("packeton: {trusted_proxies: ['::1'], trusted_hosts: ~}", TRUSTED_PROXIES="10.0.0.1", TRUSTED_HOSTS="x")
+        self.assertEqual((("::1",), ("x",)), (given.settings.trusted_proxies, given.settings.trusted_hosts))
 
     def test_units(self) -> None:
         """Durations and sizes carry their units."""
@@ -174,7 +206,7 @@ class RefusalTests(LoaderTestCase):
             mirror % "dist_urls: both": "packeton.mirrors.a.dist_urls: must be mirrors or rewrite",
             mirror % "http_basic: {username: u}": "packeton.mirrors.a.http_basic.password: is missing",
             mirror % "composer_auth: '{'": "packeton.mirrors.a.composer_auth: must be a map or JSON text",
-            mirror % "composer_auth: {magic: {x: y}}": "packeton.mirrors.a.composer_auth: magic.x",
+            mirror % "composer_auth: {magic: {x: y}}": "packeton.mirrors.a.composer_auth: magic",
             "packeton: {mirrors: {'a/b': {url: 'https://x'}}}": "packeton.mirrors.a/b: a name is",
             "packeton: {proxies: {f: {url: 'https://x', path: /mirror/f}}}": "packeton.proxies.f.path: /mirror/f lies in",
             "packeton: {proxies: {f: {url: 'https://x', path: files}}}": "packeton.proxies.f.path: must be a path",
@@ -205,6 +237,61 @@ class RefusalTests(LoaderTestCase):
         self.assertIn("nope.yaml: No such file", str(caught.exception))
         self.assertIn("packeton.yaml:2", self.refused("packeton:\n  a: [1"))
         self.assertIn("must be a map", self.refused("- 1"))
+
+    def test_addresses(self) -> None:
+        """What cannot be an address is refused in the configuration, not at the first request."""
+        for url in ("ftp://x", "x", "https://", "https://:80", "https://h:0", "https://h:99999", "https://a b", "//h",
+                    "https://a\\r\\nb", "https://h/?q", "https://h/#f", "https://[::1", "https://a,b/"):  # fmt: skip
+            self.assertTrue(self.refused(f'packeton: {{mirrors: {{a: {{url: "{url}"}}}}}}').startswith("packeton.mirrors.a.url: "), url)
+        for url in ("http://h", "https://u:p@h:8443/path/", "http://[::1]:80/x", "HTTPS://H.example"):
+            self.load(f"packeton: {{mirrors: {{a: {{url: '{url}'}}}}}}")
+        self.assertIn("must not hold", self.refused("packeton: {public_url: 'https://u:tellnobody@h'}"))
+
+    def test_names(self) -> None:
+        """An alias is a path segment that stays where it is; aliases with points are aliases all the same."""
+        for name in ("a/b", "..", ".", "a b", "", "x" * 65, "ä"):
+            self.assertIn("a name is", self.refused(f"packeton: {{mirrors: {{'{name}': {{url: 'https://x'}}}}}}"), name)
+        self.assertEqual(["repo.acme-1_x"], list(self.load("packeton: {mirrors: {repo.acme-1_x: {url: 'https://x'}}}").settings.mirrors))
+        message = self.refused("packeton: {mirrors: {a.b: {url: 'https://x', disable_v1: true}}}")
+        self.assertTrue(message.startswith("packeton.mirrors.a.b.disable_v1: not supported yet"), message)
+
+    def test_proxies(self) -> None:
+        """Two mounts may neither share a path nor nest."""
+        for one, other in (("/f", "/f"), ("/f", "/f/g"), ("/f/g", "/f")):
+            text = f"a: {{url: 'https://x', path: {one}}}, b: {{url: 'https://x', path: {other}}}"
+            text = f"packeton: {{proxies: {{{text}}}}}"
+            self.assertIn(f"packeton.proxies.b.path: {other} lies in the way of proxy a", self.refused(text))
+        for path in ("/", "/api", "/metrics/x", "/packages.json", "/p2", "/a/../b", "/a//b", "/a/", "/ä"):
+            self.refused(f"packeton: {{proxies: {{a: {{url: 'https://x', path: '{path}'}}}}}}")
+        self.load("packeton: {proxies: {a: {url: 'https://x', path: /f}, b: {url: 'https://x', path: /fg}, c: {url: 'https://x', path: /apis}}}")
+
+    def test_limits(self) -> None:
+        """Values that would make every request fail, and a file that is not there."""
+        for name in ("connect_timeout", "response_timeout", "idle_timeout", "total_timeout"):
+            self.assertIn(f"packeton.upstream.{name}: must be more", self.refused(f"packeton: {{upstream: {{{name}: 0s}}}}"))
+        self.assertIn("must be at least 1", self.refused("packeton: {upstream: {connections_per_host: 0}}"))
+        self.assertIn("packeton.upstream.ca_file: /nope.pem: No such", self.refused("packeton: {upstream: {ca_file: /nope.pem}}"))
+
+    def test_secret_from_the_environment(self) -> None:
+        """What a variable holds is not repeated, wherever it was put by mistake; its name is."""
+        for text in (
+            "data: {x: '%env(PW)%'}", "health_check: '%env(PW)%'", "listen: '%env(PW)%'", "listen: ['%env(trim:PW)%']",
+            "trusted_proxies: ['%env(PW)%']", "trusted_hosts: ['(%env(PW)%']", "log: {format: '%env(PW)%'}",
+            "log: {level: 'x%env(PW)%'}", "upstream: {max_redirects: '%env(PW)%'}", "upstream: {idle_timeout: '%env(PW)%'}",
+            "cache: {max_bytes: '%env(PW)%'}", "mirrors: '%env(PW)%'", "mirrors: {a: '%env(PW)%'}",
+            "mirrors: {a: {url: 'https://x', dist_urls: '%env(PW)%'}}", "mirrors: {a: {url: 'https://x', sync_interval: '%env(PW)%'}}",
+            "health_check: '%env(int:PW)%'", "health_check: '%env(json:PW)%'", "health_check: '%env(file:PW)%'",
+            "health_check: '%env(base64:PW)%'", "health_check: '%env(bool:PW)%'", "health_check: '%secret%'",
+            "health_check: '%env(key:x:json:PW)%'", "upstream: {max_redirects: '%env(default:secret:NONE)%'}",
+        ):  # fmt: skip
+            message = self.refused(f"parameters: {{secret: '%env(PW)%'}}\npacketon: {{{text}}}", PW="tell!nobody")
+            self.assertTrue(message.startswith("packeton."), message)
+            self.assertNotIn("nobody", message)
+
+    def test_origin_names_the_variable(self) -> None:
+        """A value out of a variable says which."""
+        origins = self.load("packeton:\n  data: '/x/%env(A)%/%env(trim:B)%'", A="1", B="2").origins
+        self.assertTrue(origins["packeton.data"].endswith("packeton.yaml:2, environment A, B"), origins)
 
     def test_no_secret(self) -> None:
         """Neither addresses with a password nor credentials are repeated."""
