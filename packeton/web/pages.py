@@ -1,5 +1,6 @@
 """The pages that a person sees: what this is, and the lines to paste."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -7,13 +8,14 @@ from klein import Klein
 from twisted.web.iweb import IRequest
 
 from packeton import __version__
-from packeton.features.mirroring.directory import MirrorDirectory
+from packeton.features.mirroring.directory import MirrorDirectory, MirrorSite
 from packeton.interfaces.caching import IDistRecords
 from packeton.web.addresses import Addresses
 from packeton.web.responses import send_bytes, set_head
 
 __all__ = ["PageRoutes", "templates_directory"]
 
+MAX_ALARMS = 20
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
@@ -52,18 +54,21 @@ class PageRoutes:
         """The mirrors, each with its snippet."""
         base = self._addresses.base_url(request)
         mirrors = [site.mirror.rules for site in self._directory.visible()]
-        return self._page(request, "home.html", base=base, mirrors=mirrors, alarms=await self._alarms())
+        sites = self._directory.visible()
+        return self._page(request, "home.html", base=base, mirrors=mirrors, **await self._troubles(sites))
 
     async def mirror(self, request: IRequest, alias: str) -> bytes:
         """One mirror, with its snippet."""
         base = self._addresses.base_url(request)
-        rules = self._directory.open(alias).mirror.rules
-        return self._page(request, "mirror.html", base=base, mirror=rules, alarms=await self._alarms(alias))
+        site = self._directory.open(alias)
+        return self._page(request, "mirror.html", base=base, mirror=site.mirror.rules, **await self._troubles([site]))
 
-    async def _alarms(self, alias: str | None = None) -> list[object]:
-        visible = {site.mirror.rules.alias for site in self._directory.visible()}
-        shown = visible if alias is None else {alias}
-        return [alarm for alarm in await self._dists.alarms(20) if alarm.mirror in shown]
+    async def _troubles(self, sites: Sequence[MirrorSite]) -> dict[str, object]:
+        """Return what is wrong with dists of these mirrors."""
+        shown = {site.mirror.rules.alias for site in sites}
+        alarms = [alarm for alarm in await self._dists.alarms(MAX_ALARMS) if alarm.mirror in shown]
+        refusals = sorted((one for site in sites for one in site.dists.refusals), key=lambda one: one.at, reverse=True)
+        return {"alarms": alarms, "refusals": refusals[:MAX_ALARMS]}
 
     def _page(self, request: IRequest, template: str, **context: object) -> bytes:
         set_head(request, SECURITY)

@@ -296,6 +296,26 @@ class DistTests(HttpTestCase):
             self.assertEqual(cache, answer.headers["x-cache"])
         self.assertEqual(1, self.origin.count(self.origin.zip_path(FOO)))
 
+    def test_ranges(self) -> None:
+        """Parts of a stored dist, by If-Range too; several at once; none beyond the end; 304 by ETag."""
+        whole = self.dist(FOO)
+        whole = self.dist(FOO)
+        path = self.origin.our_path(FOO)
+        part = self.get(path, Range="bytes=10-19")
+        self.assertEqual((206, FOO.content[10:20]), (part.status, part.body))
+        self.assertEqual(f"bytes 10-19/{len(FOO.content)}", part.headers["content-range"])
+        tail = self.get(path, Range="bytes=-5", If_Range=whole.headers["etag"])
+        self.assertEqual((206, FOO.content[-5:]), (tail.status, tail.body))
+        self.assertEqual(200, self.get(path, Range="bytes=-5", If_Range='"other"').status)
+        several = self.get(path, Range="bytes=0-1,5-6")
+        self.assertTrue(several.headers["content-type"].startswith("multipart/byteranges; boundary="))
+        self.assertEqual(str(len(several.body)), several.headers["content-length"])
+        self.assertIn(b"bytes 5-6/", several.body)
+        self.assertEqual(416, self.get(path, Range=f"bytes={len(FOO.content)}-").status)
+        self.assertEqual(304, self.get(path, If_None_Match=whole.headers["etag"]).status)
+        head = fetch(f"{self.server.url}/mirror/up/{path}", "HEAD")
+        self.assertEqual((b"", str(len(FOO.content))), (head.body, head.headers["content-length"]))
+
     def test_two_tags_on_one_commit(self) -> None:
         """Each version of a shared commit has its own dist."""
         for package in (TWIN_A, TWIN_B):

@@ -6,7 +6,7 @@ bytes that upstream serves later are refused and raise an alarm. A dist is kept,
 verified.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha1
@@ -43,7 +43,7 @@ from packeton.interfaces.caching import IDistRecords
 from packeton.interfaces.clocks import InThread, now_of
 from packeton.interfaces.upstream import IHttpClient, UpstreamLimits, UpstreamRequest
 
-__all__ = ["ArrivingDist", "DistRequest", "Dists", "StoredDist"]
+__all__ = ["ArrivingDist", "DistRequest", "Dists", "Refusal", "StoredDist"]
 
 log = Logger()
 
@@ -51,6 +51,7 @@ HOLD_BACK_BYTES = 1 << 16
 REFUSED_FOR = timedelta(seconds=30)
 """How long an answer that asking again would not change is remembered."""
 MAX_REMEMBERED = 10_000
+MAX_SHOWN = 20
 MAX_PART = 191
 
 
@@ -88,6 +89,15 @@ class ArrivingDist:
     follower: Follower
 
 
+@frozen(kw_only=True)
+class Refusal:
+    """A dist that was not kept, and why."""
+
+    key: str
+    reason: str
+    at: datetime
+
+
 @define
 class Dists:
     """Answers for the dists of one mirror."""
@@ -106,6 +116,8 @@ class Dists:
     _on_changed: Callable[[], None]
     _beginning: Flights[Fill] = field(factory=Flights, init=False)
     _refused: OrderedDict[str, tuple[datetime, PacketonError]] = field(factory=OrderedDict, init=False)
+    refusals: deque[Refusal] = field(factory=lambda: deque(maxlen=MAX_SHOWN), init=False)
+    """The latest dists whose bytes were refused since the start, newest first; for people to see."""
 
     async def open(self, request: DistRequest) -> StoredDist | ArrivingDist:
         """
@@ -174,6 +186,8 @@ class Dists:
         now = now_of(self._clock)()
         error = failure.value
         log.warn("{key} was not had: {why}", key=key, why=failure.getErrorMessage())
+        if isinstance(error, BadContent):
+            self.refusals.appendleft(Refusal(key=key, reason=str(error), at=now))
         if isinstance(error, NotFound | UpstreamRefused | BadContent):
             self._attempts.succeeded(key)  # upstream is well; it is the answer that is final
             self._refused[key] = (now, error)
