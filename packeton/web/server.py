@@ -10,6 +10,8 @@ __all__ = ["PacketonSite"]
 
 MAX_BODY_BYTES = 64 << 20
 """More than any route takes; what a route takes is bounded by itself."""
+LINGER_SECONDS = 0.5
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 IDLE_SECONDS = 60
 """How long a connection may wait for a request."""
 
@@ -59,9 +61,34 @@ class PacketonRequest(Request):
             self.content = _Discard()
 
 
+class PacketonChannel(HTTPChannel):
+    """
+    One client connection, HTTP/1.1.
+
+    A request that cannot be read is answered with 400, and what else comes is read away for a moment: closing at once
+    would let the kernel throw the answer away with the unread rest.
+    """
+
+    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002  # Twisted's signature
+        """Refuse a head with a line longer than 16 KiB."""
+        self._respondToBadRequestAndDisconnect()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        if self.transport is not None:
+            self.transport.write(BAD_REQUEST)
+        self.setTimeout(None)
+        self.dataReceived = _ignore  # type: ignore[method-assign]  # the rest of the connection's life
+        self.callLater(LINGER_SECONDS, self.loseConnection)
+
+
+def _ignore(data: bytes) -> None:
+    """Take bytes that nobody wants."""
+
+
 class PacketonSite(Site):
     """Serves one resource; access is logged by the resource itself, also where others embed it."""
 
+    protocol = PacketonChannel  # type: ignore[assignment]  # Twisted's own adds HTTP/2, which is a proxy's work
     requestFactory = PacketonRequest
     noisy = False
 

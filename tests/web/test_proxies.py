@@ -76,16 +76,17 @@ class ProxyTests(TestCase):
 
     def test_behind_and_errors(self) -> None:
         """Stale while it is revalidated, and stale when that fails, as the origin allows."""
-        self.fresh("/x", "max-age=1, stale-while-revalidate=30, stale-if-error=60")
-        self.get("/x")
+        self.origin.extra["/base/behind"] = ("text/plain", b"hello")
+        self.fresh("/behind", "max-age=1, stale-while-revalidate=30, stale-if-error=60")
+        self.get("/behind")
         time.sleep(1.2)
         began = time.monotonic()
-        self.origin.fault("/base/x", Fault("status", at=503, times=None))
-        self.assertEqual(b"hello", self.get("/x").body)
+        self.origin.fault("/base/behind", Fault("status", at=503, times=None))
+        self.assertEqual(b"hello", self.get("/behind").body)
         self.assertLess(time.monotonic() - began, 1)
         time.sleep(0.3)
-        self.assertEqual(2, self.origin.count("/base/x"))
-        self.assertEqual(b"hello", self.get("/x", Cache_Control="max-age=0").body)
+        self.assertEqual(2, self.origin.count("/base/behind"))
+        self.assertEqual(b"hello", self.get("/behind", Cache_Control="max-age=0").body)
 
     def test_post(self) -> None:
         """A body goes through; a success forgets what was stored."""

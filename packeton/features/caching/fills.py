@@ -122,7 +122,7 @@ class Fill:
         self._head: Signal[Head] = Signal()
         self._done: Signal[CacheEntry | None] = Signal()
         self._spool: Spool | None = None
-        self._first: Head | None = None
+        self._kept = True
 
     def head(self) -> Deferred[Head]:
         """Wait for the head of a welcome answer; fails with a kind of UpstreamFailed."""
@@ -139,8 +139,12 @@ class Fill:
 
     @property
     def arrived(self) -> bool:
-        """True once the whole body is here and good; it may be being stored."""
-        return self._spool is not None and self._spool.finished
+        """True once the whole body is here; it is being checked and stored, which is soon over."""
+        return self._spool is not None and self._spool.whole
+
+    def forget(self) -> None:
+        """Do not store what this fill brings: it was asked for before something changed it."""
+        self._kept = False
 
     def follow(self) -> Follower | None:
         """Read the body from its beginning, once `head` came; None when that is not possible any more."""
@@ -172,7 +176,7 @@ class Fill:
         spool = Spool(draft, self._fills.in_thread, hold_back_bytes=self.plan.hold_back_bytes)
         try:
             spool.total = head.length
-            self._spool, self._first = spool, head
+            self._spool = spool
             self._head.fire(head)
             await self._transfer(spool, head, response)
             digest = await spool.drained()
@@ -256,7 +260,7 @@ class Fill:
             await self.plan.check(Body(content=content, size=spool.size, sha256=digest))
 
     async def _store(self, spool: Spool, entry: CacheEntry | None, digest: str) -> CacheEntry | None:
-        if entry is None or spool.degraded or spool.draft is None:
+        if entry is None or not self._kept or spool.degraded or spool.draft is None:
             self._fills.observe(FillEvent.PASSED, self.plan.key, spool.size)
             return None
         try:

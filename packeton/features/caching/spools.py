@@ -154,6 +154,11 @@ class Spool:
         """True once the body is finished or failed."""
         return self.finished or self._failure is not None
 
+    @property
+    def whole(self) -> bool:
+        """True once every byte has come; they may still be written down and checked."""
+        return self.finished or (self.total is not None and self.size >= self.total)
+
     def follow(self) -> "Follower | None":
         """Begin to read from byte 0; None when the beginning is gone (degraded). The caller closes it."""
         if self._kept < self._tail_start or (self._reader is None and self._kept):

@@ -142,6 +142,11 @@ class Exchange:
             for value in values_of(headers, name):
                 targets.update(self._target_of(urljoin(self._url + target, value.strip())))
         for changed in targets:
+            fill = self._fills.running(self._key(changed))
+            if fill is not None:
+                fill.forget()
+                if fill.arrived:
+                    await fill.settled()
             try:
                 await self._storage.remove(self._key(changed))
             except StorageFailed as error:
