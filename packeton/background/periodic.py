@@ -9,6 +9,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from packeton.errors import PacketonError
+
 __all__ = ["PeriodicService"]
 
 log = Logger()
@@ -33,6 +35,7 @@ class PeriodicService(Service):
         self._loop = LoopingCall(self._once)
         self._loop.clock = clock
         self._stopped: Deferred[LoopingCall] | None = None
+        self._trouble: str | None = None
 
     def startService(self) -> None:
         """Begin."""
@@ -55,5 +58,10 @@ class PeriodicService(Service):
     async def _guarded(self) -> None:
         try:
             await self._work()
+            self._trouble = None
+        except PacketonError as error:
+            if str(error) != self._trouble:  # once, not every second
+                self._trouble = str(error)
+                log.warn("Periodic work {name} could not be done: {why}", name=self.name, why=self._trouble)
         except Exception:  # the loop must live; the log must know
             log.failure("Periodic work {name} failed", name=self.name)
