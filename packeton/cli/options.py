@@ -34,24 +34,35 @@ def read_settings(paths: tuple[str, ...], data: str | None) -> Loaded:
 
 
 def with_store(settings: Settings, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
-    """Run *work* on the store of a data directory, beside a server that may be running on it."""
+    """
+    Run *work* on the store of a data directory, beside a server that may be running on it.
+
+    Raises what *work* raises, ConfigurationInvalid for a directory that cannot be used, Abort when interrupted.
+    """
     outcome: list[T | Failure] = []
 
     async def run(reactor: Any) -> None:
-        store = open_store(settings, reactor)
-        store.directory.prepare()
-        store.threads.startService()
         try:
-            outcome.append(await work(store))
+            outcome.append(await _on_store(settings, reactor, work))
         except BaseException:  # react would print a traceback; the caller says it in one line
             outcome.append(Failure())
-        finally:
-            await store.database.close()
-            await store.threads.stopService()
 
     with suppress(SystemExit):  # react always ends so
         react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+    if not outcome:
+        raise click.Abort
     result = outcome[0]
     if isinstance(result, Failure):
         result.raiseException()
     return result
+
+
+async def _on_store(settings: Settings, reactor: Any, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
+    store = open_store(settings, reactor)
+    store.directory.prepare()
+    store.threads.startService()
+    try:
+        return await work(store)
+    finally:
+        await store.database.close()
+        await store.threads.stopService()

@@ -57,6 +57,47 @@ class ConfigTests(TestCase):
         self.assertEqual("default", shown["packeton.mirrors.a.dist_urls"]["origin"])
         self.assertEqual("50GiB", shown["packeton.cache.max_bytes"]["value"])
 
+    def test_variables(self) -> None:
+        """What stands in a variable, a `.env` file or the wrong place is in no output either; the variable's name is."""
+        self.path.write_text(
+            "packeton: {mirrors: {a: {url: 'https://%env(PW)%:%env(PW)%@x', composer_auth: '%env(AUTH)%'}}, data: '/%env(WHERE)%'}"
+        )
+        auth = '{"http-basic": {"x": {"username": "u", "password": "tellnobody"}}}'
+        (self.path.parent / ".env").write_text("WHERE=there\nPW=tellnobody\n")
+        for command in (("check",), ("show",), ("show", "--json")):
+            done = run("config", *command, "--config", str(self.path), AUTH=auth)
+            self.assertEqual((0, ""), (done.returncode, done.stderr))
+            self.assertNotIn("nobody", done.stdout)
+        self.assertEqual(
+            {"value": "/there", "origin": f"{self.path}:1, environment WHERE"}, json.loads(done.stdout)["packeton.data"]
+        )
+        done = run("config", "check", "--config", str(self.path), AUTH='{"tellnobody')
+        self.assertEqual((1, ""), (done.returncode, done.stdout))
+        self.assertRegex(done.stderr, r"^packeton: packeton\.mirrors\.a\.composer_auth: must be a map or JSON text of one .*\n$")
+        self.assertNotIn("nobody", done.stderr)
+
+    def test_one_line(self) -> None:
+        """Whatever is wrong: one line on standard error, status 1, no traceback."""
+        self.path.write_text("packeton: [")
+        for arguments in (
+            ("config", "check", "-c", str(self.path)), ("config", "show", "-c", "/no/such/file"), ("cache", "stats", "-c", str(self.path)),
+            ("cache", "stats", "--data", "/proc/nope"), ("cache", "list", "--data", str(self.path)), ("cache", "purge", "x", "--data", "/dev/null/x"),
+        ):  # fmt: skip
+            done = run(*arguments)
+            self.assertEqual((1, ""), (done.returncode, done.stdout), arguments)
+            self.assertRegex(done.stderr, r"^packeton: [^\n]+\n$")
+
+    def test_full_disk(self) -> None:
+        """Output that cannot be written is an error, too."""
+        if not Path("/dev/full").exists():
+            self.skipTest("no /dev/full here")
+        with open("/dev/full", "w") as full:  # noqa: PTH123  # a device
+            done = subprocess.run(
+                [sys.executable, "-m", "packeton", "config", "reference"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            )
+        self.assertEqual(1, done.returncode)
+        self.assertNotIn("Traceback", done.stderr)
+
     def test_reference(self) -> None:
         """The sample that lies in etc/."""
         self.assertEqual((ROOT / "etc" / "packeton.yaml").read_text(), run("config", "reference").stdout)
