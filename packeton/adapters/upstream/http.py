@@ -6,32 +6,28 @@ over redirects by ourselves, so that credentials are chosen anew for each origin
 was asked, to hosts that the operator configured, and to public addresses, but to no other private one.
 """
 
-import platform
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
-from treq.client import HTTPClient as TreqClient
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimedOut
-from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.error import ConnectBindError, ConnectError, ConnectionLost, DNSLookupError
-from twisted.internet.error import TimeoutError as ConnectTimedOut
 from twisted.internet.interfaces import IPushProducer
-from twisted.web.client import Agent, HTTPConnectionPool, ProxyAgent, ResponseFailed
 from twisted.web.http_headers import Headers as WireHeaders
-from twisted.web.iweb import IAgent, IBodyProducer
+from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
-from packeton import __version__
 from packeton.adapters.upstream.bodies import BodyLimits, BodyReader, FixedBody, discard
-from packeton.adapters.upstream.connecting import Endpoints, Proxies, RedirectRefused, trust_root
-from packeton.adapters.upstream.connections import connection_values, telling_pool
-from packeton.adapters.upstream.hosts import Hosts, retry_after
-from packeton.config.settings import UpstreamSettings
-from packeton.core.composer.credentials import Credentials, origin_of, without_userinfo
-from packeton.errors import UpstreamFailed, UpstreamRefused, UpstreamTimedOut
+from packeton.adapters.upstream.connections import connection_values
+from packeton.adapters.upstream.decoding import Gunzip
+from packeton.adapters.upstream.failures import failure_of, was_cancelled
+from packeton.adapters.upstream.hosts import Turns, retry_after
+from packeton.adapters.upstream.sending import coding_of, send_with_treq
+from packeton.adapters.upstream.targets import followed, host_of, plain, sendable
+from packeton.adapters.upstream.transport import HttpTransport
+from packeton.core.composer.credentials import Credentials, origin_of
+from packeton.errors import UpstreamFailed, UpstreamTimedOut
 from packeton.interfaces.clocks import now_of
 from packeton.interfaces.upstream import Headers, IBodyReceiver, IHttpClient, IUpstreamResponse, UpstreamRequest
 
@@ -41,57 +37,11 @@ OnExchange = Callable[[str, str, float | None, int], None]
 """Takes host, status or kind of failure, seconds to the head (None without one), and bytes of the body."""
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-CACHED_CONNECTION_SECONDS = 60
-
-
-class HttpTransport:
-    """What all clients of a process share: connection pools, trust, proxies, and the manners towards hosts."""
-
-    def __init__(self, reactor: Any, settings: UpstreamSettings, environment: Mapping[str, str]) -> None:
-        self.reactor = reactor
-        self.hosts = Hosts(reactor, settings.connections_per_host)
-        self.user_agent = (
-            f"packeton/{__version__} (+{settings.contact}; Twisted; Python {platform.python_version()})"
-        )
-        self._connect_seconds = settings.connect_timeout.total_seconds()
-        self._proxies = Proxies.choose(
-            http=settings.http_proxy and settings.http_proxy.reveal(),
-            https=settings.https_proxy and settings.https_proxy.reveal(),
-            no_proxy=settings.no_proxy,
-            environment=environment,
-        )
-        self._pools: list[HTTPConnectionPool] = []
-        trust = trust_root(settings.ca_file)
-        self._agents = {guarded: self._agent(trust, settings, guarded=guarded) for guarded in (False, True)}
-        self._proxy_pool = self._pool(settings)
-
-    def agent(self, url: str, *, guarded: bool) -> tuple[IAgent, Headers]:
-        """Return the agent for a URL, and the fields that its way needs."""
-        parts = urlsplit(url)
-        proxy = self._proxies.for_url(parts.scheme, parts.hostname or "")
-        if parts.scheme == "https" or proxy is None:
-            return self._agents[guarded], ()
-        endpoint = HostnameEndpoint(self.reactor, proxy.host, proxy.port, self._connect_seconds)
-        fields = () if proxy.authorization is None else (("Proxy-Authorization", proxy.authorization),)
-        return ProxyAgent(endpoint, self.reactor, self._proxy_pool), fields
-
-    async def close(self) -> None:
-        """Close the connections that are kept open."""
-        for pool in self._pools:
-            await pool.closeCachedConnections()
-
-    def _agent(self, trust: Any, settings: UpstreamSettings, *, guarded: bool) -> Agent:
-        endpoints = Endpoints(self.reactor, trust, self._proxies, self._connect_seconds, guarded)
-        agent: Agent = Agent.usingEndpointFactory(self.reactor, endpoints, self._pool(settings))
-        return agent
-
-    def _pool(self, settings: UpstreamSettings) -> HTTPConnectionPool:
-        pool = telling_pool(self.reactor)
-        pool.maxPersistentPerHost = settings.connections_per_host
-        pool.cachedConnectionTimeout = CACHED_CONNECTION_SECONDS
-        pool.retryAutomatically = True
-        self._pools.append(pool)
-        return pool
+FOR_ANYONE = frozenset({
+    "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "if-match", "if-modified-since",
+    "if-none-match", "if-range", "if-unmodified-since", "pragma", "range", "user-agent", "via",
+})  # fmt: skip
+"""What of a request goes on to another origin; anything else may be a secret between the caller and the first one."""
 
 
 @implementer(IUpstreamResponse)
@@ -102,19 +52,20 @@ class _Response:
     length: int | None
     url: str
     _reactor: Any
-    _answer: Any
+    _answer: IResponse
     _limits: BodyLimits
     _release: Callable[[str, int], None]
+    _decoder: Gunzip | None
 
     def deliver(self, receiver: IBodyReceiver) -> IPushProducer:
         """Send the body to *receiver*."""
-        reader = BodyReader(receiver, self._reactor, self._limits, self._release)
-        self._answer.deliverBody(reader)
+        reader = BodyReader(self._answer, receiver, self._reactor, self._limits, self._release, self._decoder)
+        reader.begin()
         return reader
 
     def abort(self) -> None:
         """Drop the body."""
-        discard(self._answer)
+        discard(self._answer, self._reactor)
         self._release("abandoned", 0)
 
 
@@ -122,10 +73,11 @@ class _Response:
 class _Hop:
     """One request on its way over redirects."""
 
-    method: str
     url: str
     headers: Headers
-    body: bytes | None
+    guarded: bool = False
+    exposed: bool = False
+    """We came here from https, and this is http: no credentials."""
 
 
 @implementer(IHttpClient)
@@ -142,140 +94,121 @@ class HttpClient:
     async def request(self, request: UpstreamRequest) -> IUpstreamResponse:
         """Send *request* and wait for the head, over redirects."""
         seconds = request.limits.response_timeout.total_seconds()
-        exchange = Deferred.fromCoroutine(self._follow(request))
+        asked: list[str] = []
+        exchange = self._transport.track(Deferred.fromCoroutine(self._follow(request, asked)))
         exchange.addTimeout(seconds, self._transport.reactor)
-        host = urlsplit(request.url).hostname or "-"
         try:
             return await exchange
         except DeferredTimedOut as error:
-            self._on_exchange(host, "timeout", None, 0)
-            message = f"{_safe(request.url)}: no answer within {seconds:g} seconds"
-            raise UpstreamTimedOut(message) from error
+            self._on_exchange(host_of(asked[-1] if asked else request.url), "timeout", None, 0)
+            raise UpstreamTimedOut(f"{plain(request.url)}: no answer within {seconds:g} seconds") from error
         except UpstreamFailed as error:
-            self._on_exchange(host, type(error).__name__, None, 0)
+            self._on_exchange(host_of(asked[-1] if asked else request.url), type(error).__name__, None, 0)
             raise
+        except CancelledError as error:
+            if not self._transport.closing:
+                raise
+            raise UpstreamFailed(f"{plain(request.url)}: given up, we are stopping") from error
 
-    async def _follow(self, request: UpstreamRequest) -> IUpstreamResponse:
-        hop = _Hop(method=request.method, url=request.url, headers=request.headers, body=request.body)
-        seen, own = {hop.url}, urlsplit(hop.url).hostname
-        for _ in range(request.limits.max_redirects + 1):
-            host = urlsplit(hop.url).hostname
-            response = await self._send(hop, request, guarded=host != own and host not in self._configured)
+    async def _follow(self, request: UpstreamRequest, asked: list[str]) -> IUpstreamResponse:
+        """Send the request from hop to hop; *asked* takes the URL of each."""
+        hop = _Hop(url=sendable(request.url), headers=request.headers)
+        while True:
+            asked.append(hop.url)
+            response = await self._send(hop, request)
             location = _field(response.headers, "location")
-            followed = request.follow_redirects and request.method in {"GET", "HEAD"}
-            if response.status not in REDIRECTS or location is None or not followed:
+            follows = request.follow_redirects and request.method in {"GET", "HEAD"}
+            if response.status not in REDIRECTS or location is None or not follows:
                 return response
             response.abort()
-            hop = _Hop(method=hop.method, url=_next(hop.url, location), headers=request.headers, body=None)
-            if hop.url in seen:
-                raise UpstreamFailed(f"{_safe(request.url)}: redirects lead in a circle")
-            seen.add(hop.url)
-        raise UpstreamFailed(f"{_safe(request.url)}: more than {request.limits.max_redirects} redirects")
+            hop = self._next(hop, location, asked[0])
+            if hop.url in asked:
+                raise UpstreamFailed(f"{plain(request.url)}: redirects lead in a circle")
+            if len(asked) > request.limits.max_redirects:
+                raise UpstreamFailed(f"{plain(request.url)}: more than {request.limits.max_redirects} redirects")
 
-    async def _send(self, hop: _Hop, request: UpstreamRequest, *, guarded: bool) -> IUpstreamResponse:
-        origin, host = origin_of(hop.url), urlsplit(hop.url).hostname or ""
-        began = self._transport.reactor.seconds()
-        permit = await self._transport.hosts.enter(origin)
+    def _next(self, hop: _Hop, location: str, first: str) -> _Hop:
+        url = followed(hop.url, location)
+        here, there = urlsplit(hop.url), urlsplit(url)
+        headers = hop.headers
+        if (here.scheme, origin_of(hop.url)) != (there.scheme, origin_of(url)):
+            headers = tuple(pair for pair in headers if pair[0].lower() in FOR_ANYONE)
+        return _Hop(
+            url=url,
+            headers=headers,
+            guarded=there.hostname != urlsplit(first).hostname and there.hostname not in self._configured,
+            exposed=there.scheme == "http" and (hop.exposed or here.scheme == "https"),
+        )
+
+    async def _send(self, hop: _Hop, request: UpstreamRequest) -> IUpstreamResponse:
+        reactor, hosts = self._transport.reactor, self._transport.hosts
+        origin, realm = origin_of(hop.url), "" if hop.exposed else self._credentials.realm_of(hop.url)
+        turns = await hosts.enter(origin, realm)
+        began = reactor.seconds()
         try:
-            answer = await self._exchange(hop, request, guarded=guarded)
+            answer = await self._exchange(hop, request)
         except BaseException:
-            permit.release()
+            turns.release()
             raise
-        seconds = self._transport.reactor.seconds() - began
+        seconds = reactor.seconds() - began
         headers = (*_fields(answer.headers), *(("Connection", value) for value in connection_values(answer)))
         if answer.code in {429, 503}:
-            silence = retry_after(_field(headers, "retry-after"), now_of(self._transport.reactor)())
+            silence = retry_after(_field(headers, "retry-after"), now_of(reactor)())
             if silence is not None:
-                self._transport.hosts.silence(origin, silence)
+                hosts.silence(origin, silence, realm)
+        decoder = coding_of(answer)
         return _Response(
             status=answer.code,
             headers=headers,
-            length=answer.length if isinstance(answer.length, int) else None,
-            url=_safe(hop.url),
-            reactor=self._transport.reactor,
+            length=answer.length if isinstance(answer.length, int) and decoder is None else None,
+            url=plain(hop.url),
+            reactor=reactor,
             answer=answer,
-            limits=BodyLimits.of(request.limits, f"{_safe(hop.url)}"),
-            release=self._releaser(permit, host, answer.code, seconds),
+            limits=BodyLimits.of(request.limits, plain(hop.url)),
+            release=self._releaser(turns, host_of(hop.url), answer.code, seconds),
+            decoder=decoder,
         )
 
-    def _releaser(
-        self, permit: DeferredSemaphore, host: str, status: int, seconds: float
-    ) -> Callable[[str, int], None]:
+    def _releaser(self, turns: Turns, host: str, status: int, seconds: float) -> Callable[[str, int], None]:
         released = False
 
         def release(outcome: str, size: int) -> None:
             nonlocal released
             if not released:
                 released = True
-                permit.release()
                 self._on_exchange(host, str(status) if outcome in {"complete", "abandoned"} else outcome, seconds, size)
+                turns.release()
 
         return release
 
-    async def _exchange(self, hop: _Hop, request: UpstreamRequest, *, guarded: bool) -> Any:
-        agent, fields = self._transport.agent(hop.url, guarded=guarded)
+    async def _exchange(self, hop: _Hop, request: UpstreamRequest) -> Any:
+        """Send one request; return Twisted's own response."""
+        body = None if request.body is None else FixedBody(request.body)
+        try:
+            agent, fields = self._transport.agent(hop.url, guarded=hop.guarded)
+            headers = self._headers(hop, fields)
+            # What is coded has other byte positions than what we deliver: no coding for a part.
+            if request.decode and not headers.hasHeader("range"):
+                return await send_with_treq(agent, request.method, hop.url, headers, body)
+            return await agent.request(request.method.encode("ascii"), hop.url.encode("ascii"), headers, body)
+        except Exception as error:
+            if was_cancelled(error):
+                raise CancelledError from error
+            raise failure_of(error, hop.url) from error
+
+    def _headers(self, hop: _Hop, fields: Headers) -> WireHeaders:
+        """Return the caller's fields, then ours; a credential of ours takes the place of the caller's."""
         headers = WireHeaders()
-        for name, value in (*hop.headers, *fields, *self._credentials.fields_for(hop.url)):
+        for name, value in hop.headers:
+            headers.addRawHeader(name, value)
+        ours = (*fields, *(() if hop.exposed else self._credentials.fields_for(hop.url)))
+        for name, _ in ours:
+            headers.removeHeader(name)
+        for name, value in ours:
             headers.addRawHeader(name, value)
         if not headers.hasHeader("user-agent"):
             headers.setRawHeaders("user-agent", [self._transport.user_agent])
-        url = without_userinfo(hop.url)
-        try:
-            if request.decode:
-                client = TreqClient(agent)  # a new one each time: it would keep cookies for others
-                return await client.request(
-                    hop.method, url, headers=headers, data=hop.body, allow_redirects=False, unbuffered=True
-                )
-            body: IBodyProducer | None = None if hop.body is None else FixedBody(hop.body)
-            return await agent.request(hop.method.encode(), url.encode("ascii"), headers, body)
-        except CancelledError:
-            raise
-        except Exception as error:
-            raise _failure(error, url) from error
-
-
-def _failure(error: Exception, url: str) -> UpstreamFailed:
-    """Turn what Twisted raises into a kind of ours, with a text for people."""
-    where = _safe(url)
-    reasons = [error]
-    if isinstance(error, ResponseFailed):
-        reasons = [reason.value for reason in error.reasons]
-    for reason in reasons:
-        text = f"{type(reason).__module__} {reason}"
-        if isinstance(reason, RedirectRefused):
-            return UpstreamRefused(f"{where}: {reason.args[0] if reason.args else 'refused address'}")
-        if isinstance(reason, DNSLookupError):
-            return UpstreamFailed(f"{where}: the host name is not known")
-        if isinstance(reason, ConnectTimedOut):
-            return UpstreamTimedOut(f"{where}: no connection in time")
-        if "OpenSSL" in text or "service_identity" in text:
-            return UpstreamFailed(f"{where}: the TLS certificate is not trusted ({_tls_reason(reason)})")
-        if isinstance(reason, ConnectError | ConnectBindError):
-            return UpstreamFailed(f"{where}: {str(reason).rstrip('.').lower()}")
-    if any(isinstance(reason, ConnectionLost) for reason in reasons):
-        return UpstreamFailed(f"{where}: the connection was lost before an answer came")
-    if isinstance(error, ValueError | UnicodeError):
-        return UpstreamRefused(f"{where}: the address cannot be used")
-    return UpstreamFailed(f"{where}: no usable answer ({type(reasons[0]).__name__})")
-
-
-def _tls_reason(reason: BaseException) -> str:
-    parts = reason.args[0] if reason.args and isinstance(reason.args[0], list) else []
-    texts = [str(part[-1]) for part in parts if isinstance(part, tuple) and part]
-    return ", ".join(texts) or type(reason).__name__
-
-
-def _next(url: str, location: str) -> str:
-    target = urljoin(url, location)
-    parts = urlsplit(target)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UpstreamFailed(f"{_safe(url)}: a redirect to something that is no web address")
-    return without_userinfo(target)
-
-
-def _safe(url: str) -> str:
-    """Return *url* for a message: no user, no password, no query."""
-    return without_userinfo(url).partition("?")[0].partition("#")[0]
+        return headers
 
 
 def _fields(headers: WireHeaders) -> Headers:
@@ -283,10 +216,8 @@ def _fields(headers: WireHeaders) -> Headers:
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, values in headers.getAllRawHeaders()
         for value in values
-        if value or name.lower() != b"content-encoding"  # Twisted's decoder leaves an empty one behind
     )
 
 
 def _field(headers: Headers, wanted: str) -> str | None:
     return next((value for name, value in headers if name.lower() == wanted), None)
-
