@@ -24,6 +24,7 @@ from packeton.config.settings import MirrorSettings, ProxySettings, Settings, Up
 from packeton.core.caching.backoff import Attempts
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.credentials import Credentials, without_userinfo
+from packeton.errors import StorageFailed
 from packeton.features.caching.fills import Fills
 from packeton.features.caching.housekeeping import Housekeeping
 from packeton.features.caching.storage import Storage
@@ -153,7 +154,10 @@ class _Running(Service):
         swept = await self._store.in_thread(self._store.blobs.sweep)
         if swept:
             log.info("Swept away {count} unfinished files of an earlier run", count=swept)
-        await self._store.housekeeping().remove_orphans(began - timedelta(minutes=1))
+        try:
+            await self._store.housekeeping().remove_orphans(began - timedelta(minutes=1))
+        except StorageFailed as error:
+            log.warn("The store could not be looked through: {why}", why=str(error))
 
     async def _end(self) -> None:
         await self._periodic.stopService()

@@ -1,6 +1,8 @@
 """The kinds of things that go wrong, without HTTP: `web/errors.py` alone knows statuses."""
 
+from copy import copy
 from datetime import timedelta
+from typing import Self
 
 __all__ = [
     "BadContent",
@@ -14,6 +16,7 @@ __all__ = [
     "TooLarge",
     "Unauthenticated",
     "UpstreamBusy",
+    "UpstreamChanged",
     "UpstreamFailed",
     "UpstreamRefused",
     "UpstreamTimedOut",
@@ -22,6 +25,12 @@ __all__ = [
 
 class PacketonError(Exception):
     """Base of all errors of this program. Its text may reach a client: no secrets, no paths."""
+
+    def of(self, where: str) -> Self:
+        """Return a copy whose text begins with *where*; the original may be shared by many who wait, and remembered."""
+        error = copy(self)
+        error.args = (f"{where}: {self}",)
+        return error
 
 
 class Invalid(PacketonError):
@@ -75,6 +84,10 @@ class UpstreamBusy(UpstreamFailed):
     def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class UpstreamChanged(UpstreamFailed):
+    """An upstream's answer became another one while it was fetched: asking for all of it anew may help."""
 
 
 class UpstreamRefused(UpstreamFailed):

@@ -8,6 +8,7 @@ from klein import Klein
 from twisted.web.iweb import IRequest
 
 from packeton import __version__
+from packeton.errors import StorageFailed
 from packeton.features.mirroring.directory import MirrorDirectory, MirrorSite
 from packeton.interfaces.caching import IDistRecords
 from packeton.web.addresses import Addresses
@@ -66,7 +67,10 @@ class PageRoutes:
     async def _troubles(self, sites: Sequence[MirrorSite]) -> dict[str, object]:
         """Return what is wrong with dists of these mirrors."""
         shown = {site.mirror.rules.alias for site in sites}
-        alarms = [alarm for alarm in await self._dists.alarms(MAX_ALARMS) if alarm.mirror in shown]
+        try:
+            alarms = [alarm for alarm in await self._dists.alarms(MAX_ALARMS) if alarm.mirror in shown]
+        except StorageFailed:  # the pages work where the store does not
+            alarms = []
         refusals = sorted((one for site in sites for one in site.dists.refusals), key=lambda one: one.at, reverse=True)
         return {"alarms": alarms, "refusals": refusals[:MAX_ALARMS]}
 

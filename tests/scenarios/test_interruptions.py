@@ -104,7 +104,23 @@ class TrickleTests(InterruptionTestCase):
         thread.join(60)
         self.assertFalse(thread.is_alive())
         self.assertFalse(answers[0].status == 200 and answers[0].complete)
+        self.assertNotIn(b"no zip", answers[0].body)
+        self.assertGreater(time.monotonic() - began, 1.5)
         self.assertLess(time.monotonic() - began, 30)
+
+
+class WordsTests(InterruptionTestCase):
+    """What a client is told."""
+
+    def test_same_words(self) -> None:
+        """An error that many wait for, or that is remembered, names the mirror once."""
+        wanted = next(self.fresh)
+        self.get(f"p2/{wanted.name}.json")
+        self.origin.fault(self.origin.zip_path(wanted), Fault("html", times=None))
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: self.dist(wanted), range(12)))
+        self.assertEqual({502}, {answer.status for answer in answers})
+        self.assertEqual({1}, {answer.json()["message"].count("mirror up") for answer in answers})
 
 
 class StormTests(InterruptionTestCase):

@@ -28,6 +28,7 @@ from packeton.errors import (
     PacketonError,
     StorageFailed,
     UpstreamBusy,
+    UpstreamChanged,
     UpstreamFailed,
     UpstreamRefused,
     UpstreamTimedOut,
@@ -222,7 +223,7 @@ class Fill:
                 if spool.total in {None, spool.size}:
                     return
                 raise UpstreamFailed(f"{head.url}: {spool.size} bytes came instead of {spool.total}")
-            except BadContent:
+            except (BadContent, UpstreamChanged):
                 raise
             except UpstreamFailed as cut:
                 if mended >= self.plan.retries or spool.over or head.status != 200:

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from packeton.errors import BadContent, NotFound, StorageFailed
+from packeton.errors import NotFound, StorageFailed, UpstreamChanged
 from packeton.features.caching.signals import Pulse, Signal
 from packeton.interfaces.blobs import IBlob, IBlobDraft
 from packeton.interfaces.clocks import InThread
@@ -103,7 +103,7 @@ class Spool:
         self._producer = None
         poured, self._poured = self._poured, None
         if failure is None and self._compared is not None:
-            failure = Failure(BadContent("upstream's answer became shorter when asked for again"))
+            failure = Failure(UpstreamChanged("upstream's answer became shorter when asked for again"))
         if poured is not None:
             if failure is None:
                 poured.callback(None)
@@ -236,7 +236,7 @@ class Spool:
         if self._producer is not None:
             self._producer.stopProducing()
         if poured is not None:
-            poured.errback(Failure(BadContent(message)))
+            poured.errback(Failure(UpstreamChanged(message)))
 
     def _flush(self) -> None:
         if self._flushing or self._hashed >= self.size:
@@ -330,9 +330,9 @@ class Follower:
         """Bytes of the whole body, when known."""
         return self._spool.size if self._spool.over else self._spool.total
 
-    async def ready(self) -> None:
-        """Wait until there is something to read, or the end. Raises what the body failed with."""
-        while self.position >= self._spool.readable() and not self._spool.finished:
+    async def ready(self, at_least: int = 1) -> None:
+        """Wait until there are *at_least* bytes to read, or the end. Raises what the body failed with."""
+        while self._spool.readable() - self.position < at_least and not self._spool.finished:
             await self._spool.grown()
 
     async def read(self, max_bytes: int) -> bytes:
@@ -349,8 +349,12 @@ class Follower:
 
     def peek(self, max_bytes: int) -> bytes:
         """Return what is readable of the next bytes, without moving on."""
-        available = self._spool.readable() - self.position
-        return self._spool.read_at(self.position, min(max_bytes, available)) if available > 0 else b""
+        end = min(self._spool.readable(), self.position + max_bytes)
+        parts, at = [], self.position
+        while at < end:
+            parts.append(self._spool.read_at(at, end - at))
+            at += len(parts[-1])
+        return b"".join(parts)
 
     def close(self) -> None:
         """Leave; nobody else notices."""

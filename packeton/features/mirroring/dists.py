@@ -8,6 +8,7 @@ verified.
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from hashlib import sha1
 from io import BufferedReader, RawIOBase
@@ -158,7 +159,7 @@ class Dists:
             await fill.done()
             return None
         try:
-            await follower.ready()
+            await follower.ready(2)
             if kind == "zip" and not follower.peek(2).startswith(b"PK"):
                 raise BadContent(f"{head.url}: something that is no zip")
         except BaseException:
@@ -170,7 +171,7 @@ class Dists:
         now = now_of(self._clock)
         refused = self._refused.get(key)
         if refused is not None and now() - refused[0] < REFUSED_FOR:
-            raise refused[1]
+            raise copy(refused[1])  # a fresh one: each raise of the same would add to its traceback
         if not self._attempts.begin(key, now()):
             raise UpstreamBusy("upstream failed a moment ago and is not asked again yet")
         try:

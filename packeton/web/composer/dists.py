@@ -45,8 +45,7 @@ class DistRoutes:
         except NotFound:
             raise
         except PacketonError as error:
-            error.args = (f"mirror {alias}: {error}",)
-            raise
+            raise error.of(f"mirror {alias}") from error
         audience = "public" if site.mirror.rules.public else "private"
         set_head(request, {"Cache-Control": f"{audience}, max-age={YEAR}, immutable"})
         if isinstance(dist, StoredDist):

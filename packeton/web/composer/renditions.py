@@ -30,8 +30,7 @@ async def send_rendition(
     except NotFound:
         raise
     except PacketonError as error:
-        error.args = (f"mirror {mirror.rules.alias}: {error}",)
-        raise
+        raise error.of(f"mirror {mirror.rules.alias}") from error
     etag = _etag(rendition)
     set_head(
         request,

@@ -4,7 +4,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from packeton.core.caching.entries import CacheEntry
-from packeton.errors import BadContent, NotFound, UpstreamFailed, UpstreamRefused
+from packeton.errors import BadContent, NotFound, UpstreamChanged, UpstreamFailed, UpstreamRefused
 from packeton.features.caching.fills import Body, Fill, FillEvent, Head, Plan
 from packeton.features.caching.spools import Follower
 from packeton.interfaces.upstream import UpstreamRequest
@@ -126,8 +126,8 @@ class FillTests(SynchronousTestCase):
         assert follower is not None
         body = self.read(follower)
         self.cache.clock.pump([0.1] * 20)
-        self.failureResultOf(body, BadContent)
-        self.failureResultOf(fill.done(), BadContent)
+        self.failureResultOf(body, UpstreamChanged)
+        self.failureResultOf(fill.done(), UpstreamChanged)
         self.assertIsNone(self.stored())
 
     def test_wrong_range_is_not_glued(self) -> None:
