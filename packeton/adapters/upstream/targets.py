@@ -1,6 +1,6 @@
 """URLs as they are asked for, followed and shown."""
 
-from urllib.parse import quote, urldefrag, urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from packeton.core.composer.credentials import without_userinfo
 from packeton.errors import UpstreamFailed, UpstreamRefused
@@ -39,7 +39,7 @@ def sendable(url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        bare = urldefrag(without_userinfo(url)).url
+        bare = without_userinfo(url).partition("#")[0]
     except ValueError:
         usable, bare = False, ""
     if not usable:

@@ -41,9 +41,14 @@ def origin_of(url: str) -> str:
 
 
 def without_userinfo(url: str) -> str:
-    """Return *url* without user and password."""
+    """Return *url* without user and password, else as it stands. Raises ValueError for brackets without an address."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    if "@" not in parts.netloc:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    if parts.netloc in url:
+        return url.replace(parts.netloc, host, 1)
+    return urlunsplit(parts._replace(netloc=host))  # there were tabs or line ends in it, which are dropped on reading
 
 
 def _basic(username: str, password: str) -> Fields:
