@@ -20,6 +20,9 @@ __all__ = ["ArchiveBounds", "verify_zip"]
 
 CHUNK_BYTES = 1 << 18
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
+FILE_TYPES = frozenset({0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK})
+UNIX = 3
 HAS_DESCRIPTOR = 0x08
 
 
@@ -58,12 +61,25 @@ def _verify(archive: zipfile.ZipFile, file: IO[bytes], bounds: ArchiveBounds) ->
     unpacked = sum(entry.file_size for entry in entries)
     if unpacked > bounds.max_unpacked_bytes:
         raise BadContent(f"a zip that unpacks to {unpacked} bytes, more than {bounds.max_unpacked_bytes}")
+    _verify_end(archive, file, len(entries))
     for entry in entries:
         _verify_name(entry.orig_filename, bounds)
         _verify_header(entry, file)
         target = _read_through(archive, entry)
         if stat.S_ISLNK(entry.external_attr >> 16):
             _verify_link(entry.filename, target)
+
+
+def _verify_end(archive: zipfile.ZipFile, file: IO[bytes], entries: int) -> None:
+    """Hold the record at the end against what was found: nothing before the directory's end, nothing after its own."""
+    at = file.seek(0, 2) - END_OF_DIRECTORY.size - len(archive.comment)
+    file.seek(at)
+    fields = END_OF_DIRECTORY.unpack(file.read(END_OF_DIRECTORY.size))
+    signature, disk, first_disk, here, total, size, offset, comment = fields
+    zip64 = 0xFFFF in (here, total) or 0xFFFFFFFF in (size, offset)
+    whole = zip64 or (here == total == entries and offset + size == at)
+    if signature != b"PK\x05\x06" or disk or first_disk or comment != len(archive.comment) or not whole:
+        raise BadContent("a damaged zip: the record at its end does not fit")
 
 
 def _verify_name(name: str, bounds: ArchiveBounds) -> None:
@@ -79,8 +95,12 @@ def _verify_header(entry: zipfile.ZipInfo, file: IO[bytes]) -> None:
     """Hold the entry's own header against the directory: two copies of one truth must agree."""
     file.seek(entry.header_offset)
     fields = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
-    _, _, flags, method, _, _, crc, packed, size, _, _ = fields
-    same = flags == entry.flag_bits and method == entry.compress_type
+    _, _, flags, method, clock, date, crc, packed, size, _, _ = fields
+    year, month, day, hour, minute, second = entry.date_time
+    moment = ((year - 1980) << 9 | month << 5 | day, hour << 11 | minute << 5 | second >> 1)
+    same = flags == entry.flag_bits and method == entry.compress_type and moment == (date, clock) and not entry.volume
+    kind = stat.S_IFMT(entry.external_attr >> 16) if entry.create_system == UNIX else 0
+    same = same and kind in FILE_TYPES and (kind == stat.S_IFDIR) <= entry.is_dir()
     if not flags & HAS_DESCRIPTOR and same:
         zip64 = 0xFFFFFFFF in (packed, size)
         same = crc == entry.CRC and (zip64 or (packed == entry.compress_size and size == entry.file_size))

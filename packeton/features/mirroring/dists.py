@@ -258,15 +258,15 @@ class Dists:
     async def _check(self, body: Body, request: DistRequest, source: DistSource) -> None:
         if body.content is not None:
             await self._in_thread(_verify, body.content, source, self._bounds)
-        await self._compare_with_first(body, request)
+        await self._compare_with_first(body, request, source)
 
-    async def _compare_with_first(self, body: Body, request: DistRequest) -> None:
+    async def _compare_with_first(self, body: Body, request: DistRequest, source: DistSource) -> None:
         now = now_of(self._clock)()
         digest = DistDigest(
             mirror=self._mirror.rules.alias,
             package=str(request.package),
-            version=request.version,
-            reference=request.reference,
+            version=source.version,
+            reference=source.reference,
             sha256=body.sha256,
             size=body.size,
             seen_at=now,

@@ -2,8 +2,9 @@
 Upstream's metadata: from the store while fresh, refreshed behind the client's back, stale when upstream fails.
 
 Theory of operation: a copy younger than `fresh_for` is a hit. Up to `stale_for` it is served as well, and refreshed in
-the background. An older one is revalidated while the client waits, but not longer than `patience`; if upstream fails or
-is slow, the old copy is served as long as `stale_if_error` allows. One key is refreshed by one request at a time.
+the background. An older one is revalidated while the client waits, but not longer than `PATIENCE`; if upstream fails or
+is slow, the old copy is served as long as `stale_if_error` allows, and for a while nobody else waits for upstream.
+One key is refreshed by one request at a time.
 Upstream's bytes are kept verbatim.
 """
 
@@ -35,6 +36,7 @@ log = Logger()
 PATIENCE = timedelta(seconds=5)
 """How long a client waits for a revalidation when there is an old copy."""
 ABSENT = 404
+IMPATIENT_FOR = timedelta(seconds=30)
 NEGATIVE_FOR = timedelta(seconds=60)
 """How long an absence is taken for granted."""
 BACKWARDS_FOR = timedelta(hours=1)
@@ -89,6 +91,8 @@ class Documents:
     _stale_for: timedelta
     _flights: Flights[Document] = field(factory=Flights, init=False)
     _lagging: OrderedDict[str, datetime] = field(factory=OrderedDict, init=False)
+    _impatient_until: datetime | None = field(default=None, init=False)
+    """Until then upstream is known to be slow or away: who can have an old copy does not wait for it."""
 
     @property
     def _now(self) -> Now:
@@ -143,15 +147,21 @@ class Documents:
         stale = Document(entry=entry, outcome=Outcome.STALE)
         if not self._flights.running(request.key) and not self._attempts.allowed(request.key, self._now()):
             return stale
+        usable = self._now() - entry.received_at <= self._stale_if_error
+        if usable and self._impatient_until is not None and self._now() < self._impatient_until:
+            self._refresh_behind(request, entry)
+            return stale
         flight = self._flights.join(request.key, lambda: self._refresh(request, entry))
-        flight.addTimeout(PATIENCE.total_seconds(), self._clock)
+        if usable:
+            flight.addTimeout(PATIENCE.total_seconds(), self._clock)
         try:
             return await flight
         except NotFound:
             raise
         except (UpstreamFailed, DeferredTimedOut) as error:
-            if self._now() - entry.received_at > self._stale_if_error:
+            if not usable:
                 raise
+            self._impatient_until = self._now() + IMPATIENT_FOR
             log.warn("Serving an old copy of {key}: {why}", key=request.key, why=str(error) or "upstream is slow")
             return stale
 
@@ -177,6 +187,7 @@ class Documents:
             self._attempts.failed(request.key, self._now(), self._random())
             raise
         self._attempts.succeeded(request.key)
+        self._impatient_until = None
         return document
 
     async def _ask(self, request: DocumentRequest, held: CacheEntry | None) -> Document:

@@ -50,7 +50,7 @@ class DistRoutes:
         set_head(request, {"Cache-Control": f"{audience}, max-age={YEAR}, immutable"})
         if isinstance(dist, StoredDist):
             return await self._stored(request, dist)
-        return await self._arriving(request, dist)
+        return await self._arriving(request, dist, wanted.type)
 
     async def _stored(self, request: IRequest, dist: StoredDist) -> bytes:
         entry, etag = dist.entry, f'"{dist.entry.sha256[:32]}"'
@@ -66,8 +66,9 @@ class DistRoutes:
         )
         return b""
 
-    async def _arriving(self, request: IRequest, dist: ArrivingDist) -> bytes:
-        set_head(request, {"Content-Type": "application/zip", "X-Cache": "miss"})
+    async def _arriving(self, request: IRequest, dist: ArrivingDist, kind: str) -> bytes:
+        content_type = "application/zip" if kind == "zip" else "application/octet-stream"
+        set_head(request, {"Content-Type": content_type, "X-Cache": "miss"})
         if dist.follower.size is not None:
             set_head(request, {"Content-Length": str(dist.follower.size)})
         if request.method == b"HEAD":

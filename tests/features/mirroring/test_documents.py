@@ -90,7 +90,7 @@ class DocumentsTests(SynchronousTestCase):
             self.assertEqual(b'{"n":1}', self.content(Outcome.STALE))
             self.assertEqual(requests, len(self.client.requests))
             self.client.answers[:] = [answer('{"n":3}', NEW)]
-            self.cache.clock.advance(10)
+            self.cache.clock.advance(31)
             self.assertEqual(b'{"n":3}', self.content(Outcome.MISS))
 
     def test_too_old(self) -> None:
@@ -115,6 +115,16 @@ class DocumentsTests(SynchronousTestCase):
         late.send(b'{"n":4}')
         late.end()
         self.assertEqual(b'{"n":4}', self.content(Outcome.HIT))
+
+    def test_slow_for_one_is_slow_for_all(self) -> None:
+        """Once one waited in vain, others with an old copy of anything get it at once; a success ends that."""
+        self.hold()
+        self.cache.clock.advance(1000)
+        self.client.answers.append(ScriptedResponse(length=7))
+        asked = self.ask()
+        self.cache.clock.advance(5.1)
+        self.successResultOf(asked)
+        self.assertEqual(Outcome.STALE, self.successResultOf(self.ask()).outcome)
 
     def test_absent(self) -> None:
         """404 and 410 are remembered for a minute, also past a failing upstream; then they are asked for again."""
