@@ -211,7 +211,7 @@ def build(
 def _resource(
     settings: Settings, store: Store, directory: MirrorDirectory, mounts: Mapping[str, IResource]
 ) -> IResource:
-    clock, now = store.reactor, now_of(store.reactor)
+    clock = store.reactor
     addresses = Addresses(
         public_url=settings.public_url,
         trusted_proxies=settings.trusted_proxies,
@@ -220,7 +220,7 @@ def _resource(
     checks = {"database:ping": store.records.totals}
     routes: list[Routes] = [
         PageRoutes(directory, store.dists, addresses),
-        MirrorRoutes(directory, Renditions(settings.cache.memory_bytes), addresses, now),
+        MirrorRoutes(directory, Renditions(settings.cache.memory_bytes), addresses),
         DistRoutes(directory, clock),
         HealthRoutes(enabled=settings.health_check, checks=checks, clock=clock),
         MetricRoutes(store.metrics),

@@ -12,7 +12,8 @@ from packeton.errors import NotFound, PacketonError
 from packeton.features.proxying.exchange import Answer, Exchange, PassingAnswer, ProxyRequest, StoredAnswer
 from packeton.web import errors
 from packeton.web.bodies import read_posted
-from packeton.web.sending import request_fields, send_blob
+from packeton.web.responses import request_fields
+from packeton.web.sending import send_blob
 from packeton.web.server import MAX_BODY_BYTES
 from packeton.web.streaming import stream
 

@@ -7,22 +7,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 
 from packeton.core.caching.conditions import range_still_applies
-from packeton.core.caching.fields import Fields
 from packeton.core.caching.ranges import Slice, Unsatisfiable, multipart, read_ranges
 from packeton.interfaces.blobs import IBlob
-from packeton.web.responses import set_head
+from packeton.web.responses import request_fields, set_head
 from packeton.web.streaming import BlobSource, BytesSource, ChainedSource, Source, stream
 
-__all__ = ["request_fields", "send_blob"]
-
-
-def request_fields(request: IRequest) -> Fields:
-    """Return the fields of a request, in order."""
-    return tuple(
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, values in request.requestHeaders.getAllRawHeaders()
-        for value in values
-    )
+__all__ = ["send_blob"]
 
 
 async def send_blob(

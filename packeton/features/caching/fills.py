@@ -63,6 +63,31 @@ class Head:
     requested_at: datetime
     received_at: datetime
 
+    def entry(
+        self,
+        key: str,
+        headers: Headers,
+        *,
+        status: int = 200,
+        variant: str = "",
+        selecting: tuple[tuple[str, str], ...] = (),
+    ) -> CacheEntry:
+        """Return the entry to keep the answer under; its body is still to come."""
+        return CacheEntry(
+            key=key,
+            variant=variant,
+            status=status,
+            headers=tuple(headers),
+            selecting=selecting,
+            requested_at=self.requested_at,
+            received_at=self.received_at,
+            stored_at=self.received_at,
+            blob="",
+            size=0,
+            sha256="",
+            used_at=self.received_at,
+        )
+
     def header(self, name: str) -> str | None:
         """Return the last value of a field, None when it is absent."""
         return next((value for field, value in reversed(self.headers) if field.lower() == name.lower()), None)

@@ -232,25 +232,13 @@ class Dists:
         return [*addresses, source.url]
 
     def _plan(self, request: DistRequest, key: str, source: DistSource, addresses: Sequence[str]) -> Plan:
-        def keep(head: Head) -> CacheEntry:
-            return CacheEntry(
-                key=key,
-                headers=(("Content-Type", "application/zip" if source.type == "zip" else "application/octet-stream"),),
-                requested_at=head.requested_at,
-                received_at=head.received_at,
-                stored_at=head.received_at,
-                blob="",
-                size=0,
-                sha256="",
-                used_at=head.received_at,
-            )
-
+        content_type = "application/zip" if source.type == "zip" else "application/octet-stream"
         return Plan(
             key=key,
             client=self._client,
             requests=tuple(UpstreamRequest(url=url, limits=self._limits) for url in addresses),
             welcome=lambda head: head.status == 200 and "html" not in (head.header("content-type") or ""),
-            keep=keep,
+            keep=lambda head: head.entry(key, [("Content-Type", content_type)]),
             check=lambda body: self._check(body, request, source),
             hold_back_bytes=HOLD_BACK_BYTES,
         )

@@ -254,7 +254,7 @@ class Documents:
 
     async def _gone(self, key: str, head: Head) -> None:
         """Write down that there is none, so that it is known also when upstream is away."""
-        await self._storage.replace_by_nothing(evolve(_entry(key, head), status=ABSENT, headers=()))
+        await self._storage.replace_by_nothing(head.entry(key, (), status=ABSENT))
         raise NotFound("upstream has no such document")
 
     async def _confirmed(self, held: CacheEntry | None, head: Head) -> Document:
@@ -285,18 +285,7 @@ def _conditions(held: CacheEntry | None) -> tuple[tuple[str, str], ...]:
 
 
 def _entry(key: str, head: Head) -> CacheEntry:
-    return CacheEntry(
-        key=key,
-        status=200,
-        headers=tuple((name, value) for name, value in head.headers if name.lower() in KEPT_FIELDS),
-        requested_at=head.requested_at,
-        received_at=head.received_at,
-        stored_at=head.received_at,
-        blob="",
-        size=0,
-        sha256="",
-        used_at=head.received_at,
-    )
+    return head.entry(key, [(name, value) for name, value in head.headers if name.lower() in KEPT_FIELDS])
 
 
 KEPT_FIELDS = frozenset({"content-type", "date", "etag", "last-modified"})

@@ -6,12 +6,12 @@ from klein import Klein
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 
+from packeton.core.caching.fields import http_date
 from packeton.core.composer.names import PackageName
 from packeton.errors import NotFound, PacketonError
 from packeton.features.mirroring.directory import MirrorDirectory
 from packeton.features.mirroring.dists import ArrivingDist, DistRequest, StoredDist
-from packeton.interfaces.clocks import now_of
-from packeton.web.responses import http_date, not_modified, set_head
+from packeton.web.responses import not_modified, set_head
 from packeton.web.sending import send_blob
 from packeton.web.streaming import stream
 
@@ -55,9 +55,9 @@ class DistRoutes:
     async def _stored(self, request: IRequest, dist: StoredDist) -> bytes:
         entry, etag = dist.entry, f'"{dist.entry.sha256[:32]}"'
         kind, moment = entry.header("content-type") or "application/zip", entry.stored_at.replace(microsecond=0)
-        date = http_date(moment).decode()
+        date = http_date(moment)
         set_head(request, {"Content-Type": kind, "X-Cache": "hit", "ETag": etag, "Last-Modified": date})
-        if not_modified(request, etag=etag, last_modified=moment, now=now_of(self._clock)()):
+        if not_modified(request, etag=etag, last_modified=moment):
             dist.blob.close()
             request.setResponseCode(304)
             return b""

@@ -14,7 +14,6 @@ from packeton.errors import Invalid, NotFound
 from packeton.features.mirroring.directory import MirrorDirectory
 from packeton.features.mirroring.mirrors import Mirror
 from packeton.features.mirroring.renditions import Renditions
-from packeton.interfaces.clocks import Now
 from packeton.web.addresses import Addresses
 from packeton.web.bodies import read_posted
 from packeton.web.composer.renditions import Make, send_rendition
@@ -31,11 +30,10 @@ MAX_QUERY_BYTES = 2048
 class MirrorRoutes:
     """What Composer asks of a mirror, but for dists and the page."""
 
-    def __init__(self, directory: MirrorDirectory, renditions: Renditions, addresses: Addresses, now: Now) -> None:
+    def __init__(self, directory: MirrorDirectory, renditions: Renditions, addresses: Addresses) -> None:
         self._directory = directory
         self._renditions = renditions
         self._addresses = addresses
-        self._now = now
 
     def install(self, app: Klein) -> None:
         """Add these routes to *app*."""
@@ -137,7 +135,7 @@ class MirrorRoutes:
         return send_bytes(request, json.dumps(answer).encode(), "application/json")
 
     async def _send(self, request: IRequest, mirror: Mirror, make: Make) -> bytes:
-        return await send_rendition(request, mirror, make, self._renditions, self._now())
+        return await send_rendition(request, mirror, make, self._renditions)
 
 
 def _metadata_file(vendor: str, file: str) -> tuple[PackageName, bool]:

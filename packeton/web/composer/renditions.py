@@ -1,15 +1,15 @@
 """A rendered document as an answer: validators, 304, gzip."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from hashlib import sha256
 
 from twisted.web.iweb import IRequest
 
+from packeton.core.caching.fields import http_date
 from packeton.errors import NotFound, PacketonError
 from packeton.features.mirroring.mirrors import Mirror, Rendition
 from packeton.features.mirroring.renditions import Rendered, Renditions
-from packeton.web.responses import accepts_gzip, http_date, not_modified, send_bytes, set_head
+from packeton.web.responses import accepts_gzip, not_modified, send_bytes, set_head
 
 __all__ = ["Make", "send_rendition"]
 
@@ -17,7 +17,7 @@ Make = Callable[[], Awaitable[Rendition]]
 
 
 async def send_rendition(
-    request: IRequest, mirror: Mirror, make: Make, renditions: Renditions, now: datetime
+    request: IRequest, mirror: Mirror, make: Make, renditions: Renditions
 ) -> bytes:
     """
     Answer with the document that *make* finds.
@@ -36,13 +36,13 @@ async def send_rendition(
         request,
         {
             "ETag": etag,
-            "Last-Modified": http_date(rendition.last_modified).decode(),
+            "Last-Modified": http_date(rendition.last_modified),
             "Cache-Control": f"{'public' if mirror.rules.public else 'private'}, max-age=0, must-revalidate",
             "Vary": "Accept-Encoding",
             "X-Cache": rendition.document.outcome.value,
         },
     )
-    if not_modified(request, etag=etag, last_modified=rendition.last_modified, now=now):
+    if not_modified(request, etag=etag, last_modified=rendition.last_modified):
         request.setResponseCode(304)
         return b""
     coded = accepts_gzip(request) and len(rendered.gzipped) < len(rendered.body)
