@@ -39,7 +39,8 @@ class UpstreamRequest:
     limits: UpstreamLimits = field(factory=UpstreamLimits)
     follow_redirects: bool = True
     decode: bool = True
-    """True: offer gzip and undo it (`length` is then unknown for a coded answer). False: bytes as on the wire."""
+    """True: offer gzip and undo it (`length` is then unknown for a coded answer; a request with a Range offers none).
+    False: bytes as on the wire."""
 
 
 class IBodyReceiver(Interface):
@@ -52,8 +53,10 @@ class IBodyReceiver(Interface):
         """
         Take the end: None when the body is complete, as its framing says.
 
-        A `Failure` holds an `UpstreamFailed` (or a kind of it): connection lost, short of its Content-Length,
-        idle too long, over `max_body_bytes` (`BadContent`), total time over.
+        A body that has neither a length nor chunks is complete when its connection was closed in order (RFC 9112
+        section 8). A `Failure` holds an `UpstreamFailed` (or a kind of it): connection lost or reset, short of its
+        Content-Length, idle too long, over `max_body_bytes` (`BadContent`), a content coding that was damaged or ended
+        too early (`BadContent`), total time over.
         """
 
 
@@ -90,7 +93,10 @@ class IHttpClient(Interface):
 
         Raises:
             UpstreamTimedOut: no head within the limits.
+            UpstreamBusy: the host asked to be left alone, or too many wait for it; its `retry_after` says how long.
+            BadContent: an answer that is no HTTP, or whose head does not end.
             UpstreamFailed: not reachable, TLS not trusted, connection lost, too many redirects; the text names the
                 host and the reason, never a credential.
-            UpstreamRefused: a redirect led to an address that upstream may not send us to.
+            UpstreamRefused: the URL is no http or https address, or a redirect led to an address that upstream may
+                not send us to.
         """

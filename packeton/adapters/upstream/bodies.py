@@ -75,13 +75,6 @@ class BodyReader(Protocol):
     _idle: IDelayedCall | None = field(default=None, init=False)
     _total: IDelayedCall | None = field(default=None, init=False)
 
-    def begin(self) -> None:
-        """Have the body delivered to us; called once."""
-        self._answer.deliverBody(self)
-        if self._paused and not self._ended and self.transport is not None:
-            # Twisted resumes the wire once it has handed out what it held, also if we paused it meanwhile.
-            self.transport.pauseProducing()  # type: ignore[attr-defined]  # Twisted's transport of a body is a producer
-
     def connectionMade(self) -> None:
         """Begin to watch the time."""
         self._total = self._reactor.callLater(self._limits.total_seconds, self._late, "took too long")
@@ -112,7 +105,7 @@ class BodyReader(Protocol):
         self._paused = True
         _cancel(self._idle)
         if self.transport is not None:
-            self.transport.pauseProducing()  # type: ignore[attr-defined]
+            self.transport.pauseProducing()  # type: ignore[attr-defined]  # Twisted's transport of a body is a producer
 
     def resumeProducing(self) -> None:
         """Read on."""

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.defer import TimeoutError as DeferredTimedOut
 from twisted.internet.interfaces import IPushProducer
 from twisted.web.http_headers import Headers as WireHeaders
@@ -60,7 +60,7 @@ class _Response:
     def deliver(self, receiver: IBodyReceiver) -> IPushProducer:
         """Send the body to *receiver*."""
         reader = BodyReader(self._answer, receiver, self._reactor, self._limits, self._release, self._decoder)
-        reader.begin()
+        self._answer.deliverBody(reader)
         return reader
 
     def abort(self) -> None:
@@ -95,7 +95,7 @@ class HttpClient:
         """Send *request* and wait for the head, over redirects."""
         seconds = request.limits.response_timeout.total_seconds()
         asked: list[str] = []
-        exchange = self._transport.track(Deferred.fromCoroutine(self._follow(request, asked)))
+        exchange = self._transport.track(self._follow(request, asked))
         exchange.addTimeout(seconds, self._transport.reactor)
         try:
             return await exchange

@@ -175,11 +175,15 @@ class _Tunnel(ProtocolWrapper):
         """Give the tunnel up, if it is not open."""
         if self._open:
             return
+        self.abort()
+        if not self._opened.called:
+            self._opened.errback(ProxyFailed(string=why))
+
+    def abort(self) -> None:
+        """Close the connection to the proxy at once."""
         transport: Any = self.transport
         if transport is not None:
             transport.abortConnection()
-        if not self._opened.called:
-            self._opened.errback(ProxyFailed(string=why))
 
 
 class _TunnelFactory(WrappingFactory):
@@ -194,7 +198,7 @@ class _TunnelFactory(WrappingFactory):
 
     def _give_up(self, _: Deferred[Any]) -> None:
         for tunnel in self.tunnels:
-            tunnel.failed("the tunnel is not wanted any more")
+            tunnel.abort()
 
 
 def _cancel(failure: Failure, connecting: Deferred[Any]) -> Failure:

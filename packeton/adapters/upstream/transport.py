@@ -1,12 +1,13 @@
 """What all clients of a process share: connections, trust, proxies, and the manners towards hosts."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint
+from twisted.python.failure import Failure
 from twisted.web.client import Agent, ProxyAgent
 from twisted.web.iweb import IAgent
 
@@ -77,15 +78,28 @@ class HttpTransport:
         fields = () if proxy.authorization is None else (("Proxy-Authorization", proxy.authorization),)
         return self._through_proxy, fields
 
-    def track(self, exchange: "Deferred[Result]") -> "Deferred[Result]":
-        """Have `close` cancel *exchange* if it is still under way then."""
-        self._exchanges.add(exchange)
+    def track(self, exchange: Coroutine[Any, Any, Result]) -> Deferred[Result]:
+        """
+        Run *exchange*; `close` cancels it if it is still under way then.
 
-        def over(result: Any) -> Any:
-            self._exchanges.discard(exchange)
-            return result
+        Cancelled, the Deferred fails with CancelledError, whatever *exchange* makes of it: Twisted's endpoints take a
+        cancelled look-up for an unknown name.
+        """
+        running = Deferred.fromCoroutine(exchange)
 
-        return exchange.addBoth(over)
+        def cancel(waiting: Deferred[Result]) -> None:
+            waiting.errback(CancelledError())
+            running.cancel()
+
+        def over(result: Result | Failure) -> None:
+            self._exchanges.discard(waiting)
+            if not waiting.called:
+                waiting.callback(result)
+
+        waiting: Deferred[Any] = Deferred(cancel)
+        self._exchanges.add(waiting)
+        running.addBoth(over)
+        return waiting
 
     async def close(self) -> None:
         """Give up what is under way and close all connections: requests fail, bodies end with a failure."""

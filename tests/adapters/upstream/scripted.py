@@ -83,6 +83,15 @@ def redirect(url: str) -> bytes:
     return f"HTTP/1.1 302 Found\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n".encode()
 
 
+async def until(fact: Callable[[], bool], seconds: float = 5) -> None:
+    """Wait for *fact*."""
+    for _ in range(int(seconds / 0.01)):
+        if fact():
+            return
+        await deferLater(reactor, 0.01)
+    raise AssertionError("it did not come to pass")
+
+
 @implementer(IBodyReceiver)
 @define(eq=False)
 class Taker:
