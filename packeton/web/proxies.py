@@ -15,7 +15,7 @@ from packeton.web.bodies import read_posted
 from packeton.web.responses import request_fields
 from packeton.web.sending import send_blob
 from packeton.web.server import MAX_BODY_BYTES
-from packeton.web.streaming import stream
+from packeton.web.streaming import abort, stream
 
 __all__ = ["ProxyResource"]
 
@@ -48,6 +48,13 @@ class ProxyResource(Resource):
             return
         except PacketonError as error:
             request.write(errors.send_error(request, errors.status_of(error), str(error)))
+            whole = True
+        except Exception:
+            log.failure("A proxied request failed")
+            if request.startedWriting:  # the client must not take a part for the whole
+                abort(request)
+                return
+            request.write(errors.send_error(request, 500, "Internal Server Error"))
             whole = True
         if whole:
             request.finish()

@@ -1,14 +1,17 @@
 """Conditional requests, from clients and to origins. Source: RFC 9110 section 13, RFC 9111 section 4.3."""
 
+import re
 from datetime import datetime
 from enum import Enum
 
 from packeton.core.caching.entries import CacheEntry
-from packeton.core.caching.fields import Fields, end_to_end, list_members, read_date, values_of, without
+from packeton.core.caching.fields import Fields, end_to_end, read_date, values_of, without
 
 __all__ = ["Outcome", "evaluate", "range_still_applies", "updated_headers", "validators"]
 
 CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"})
+ENTITY_TAG = re.compile(r'[^,"]*(?:"[^"]*"[^,"]*)*')
+"""One member of If-None-Match: inside an entity tag a backslash escapes nothing. Source: RFC 9110 section 8.8.3."""
 NOT_UPDATED = frozenset({"content-length", "content-encoding", "content-md5", "content-range", "etag"})
 """Fields of a 304 that describe another body than the stored one. Source: RFC 9111 section 3.2."""
 
@@ -18,7 +21,6 @@ class Outcome(Enum):
 
     PROCEED = 200
     NOT_MODIFIED = 304
-    FAILED = 412
 
 
 def _same(one: str, other: str) -> bool:
@@ -32,7 +34,8 @@ def evaluate(request: Fields, *, etag: str | None, last_modified: datetime | Non
 
     Source: RFC 9110 section 13.2.2, RFC 9111 section 4.3.2.
     """
-    tags = list(list_members(request, "if-none-match"))
+    lines = values_of(request, "if-none-match")
+    tags = [tag.strip() for line in lines for tag in ENTITY_TAG.findall(line) if tag.strip()]
     if tags:
         matched = any(tag == "*" or (etag is not None and _same(tag, etag)) for tag in tags)
         return Outcome.NOT_MODIFIED if matched else Outcome.PROCEED
@@ -65,6 +68,10 @@ def validators(entry: CacheEntry, request: Fields) -> tuple[tuple[str, str], ...
 
 
 def updated_headers(stored: Fields, fresh: Fields) -> tuple[tuple[str, str], ...]:
-    """Return stored fields replaced by those of a 304. Source: RFC 9111 sections 3.2 and 4.3.4."""
+    """
+    Return stored fields replaced by those of a 304. A stored Age goes, since age counts from the last validation.
+
+    Source: RFC 9111 sections 3.2, 4.2.3 and 4.3.4.
+    """
     new = without(end_to_end(fresh), NOT_UPDATED)
-    return (*without(stored, {name.lower() for name, _ in new}), *new)
+    return (*without(stored, {"age", *(name.lower() for name, _ in new)}), *new)

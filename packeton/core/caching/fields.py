@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import field, frozen
 
-__all__ = ["Directives", "Fields", "age_of", "end_to_end", "http_date", "list_members", "read_date", "values_of"]
+__all__ = [
+    "Directives", "Fields", "age_of", "end_to_end", "http_date", "list_members", "read_date", "values_of", "without",
+]  # fmt: skip
 
 Fields = Sequence[tuple[str, str]]
 
 LONGEST_SECONDS = 2**31
 DIRECTIVE = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^",;\s]*)))?\s*(?:,|$)')
-MEMBER = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
+MEMBER = re.compile(r'(?:"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[^,"])++', re.DOTALL)
+"""One member; a quote that is never closed goes on to the end. Possessive, so that it is linear for any input."""
 HOP_BY_HOP = frozenset(
     {
         "connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",
@@ -80,8 +83,15 @@ class Directives:
         return min(value if value is not None else timedelta(0) for value in read)
 
     def names(self, name: str) -> frozenset[str]:
-        """Return the field names that a directive is limited to, lower case; empty when it is not limited."""
-        listed = ",".join(value or "" for value in self._values.get(name, ()))
+        """
+        Return the field names that a directive is limited to, lower case; empty when it is not limited.
+
+        Of a directive that stands there with and without names, the one without counts: it forbids more.
+        """
+        values = self._values.get(name, [])
+        if not all(values):
+            return frozenset()
+        listed = ",".join(value or "" for value in values)
         return frozenset(part.strip().lower() for part in listed.split(",") if part.strip())
 
 

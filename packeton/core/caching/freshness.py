@@ -110,7 +110,9 @@ def may_serve_after_failure(entry: CacheEntry, request: Fields, now: datetime) -
     if _must_revalidate(told) or "no-cache" in told or "no-cache" in asked:
         return False
     staleness = current_age(entry, now) - lifetime(entry.status, entry.headers, entry.received_at)
-    allowed = told.seconds("stale-if-error") or asked.seconds("stale-if-error")
+    allowed = told.seconds("stale-if-error")
+    if allowed is None:
+        allowed = asked.seconds("stale-if-error")
     return allowed is not None and staleness <= allowed
 
 

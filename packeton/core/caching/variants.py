@@ -32,7 +32,12 @@ def choose(entries: Iterable[CacheEntry], request: Fields) -> CacheEntry | None:
 
 
 def _normalised(name: str, values: Sequence[str]) -> str:
-    """Return lines as one, without white space around separators; lists of codings and the like in lower case."""
-    joined = ",".join(values)
-    text = re.sub(r"\s*([,;=])\s*", r"\1", joined.strip())
+    """
+    Return lines as one, without white space around separators; lists of codings and the like in lower case.
+
+    What holds a quoted string is left as it is, since spaces count inside.
+    """
+    text = ",".join(values).strip()
+    if '"' not in text:
+        text = "".join(part.strip() for part in re.split(r"([,;=])", text))
     return text.lower() if name in LISTS else text

@@ -6,7 +6,7 @@ Theory of operation: GET and HEAD are answered from the store when `core/caching
 Everything else passes through, and a success invalidates what it may have changed.
 """
 
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -16,11 +16,13 @@ from packeton.core.caching.fields import Directives, Fields, read_date, without
 from packeton.core.caching.freshness import Verdict, current_age, judge, may_serve_after_failure
 from packeton.core.caching.invalidation import changed_targets, invalidates
 from packeton.errors import NotFound, PacketonError, UpstreamFailed
+from packeton.features.caching.fills import Fills
 from packeton.features.caching.spools import Follower
 from packeton.features.caching.storage import Storage
 from packeton.features.proxying.origin import Origin, Outcome, ProxyRequest
 from packeton.interfaces.blobs import IBlob
 from packeton.interfaces.clocks import Now
+from packeton.interfaces.upstream import IHttpClient, UpstreamLimits
 
 __all__ = ["Answer", "Exchange", "PassingAnswer", "PlainAnswer", "ProxyRequest", "StoredAnswer"]
 
@@ -64,11 +66,30 @@ Answer = StoredAnswer | PassingAnswer | PlainAnswer
 
 @define
 class Exchange:
-    """One mount."""
+    """One mount; see `Origin` for the arguments."""
 
-    _origin: Origin
+    _name: str
+    _url: str
+    _client: IHttpClient
     _storage: Storage
+    _fills: Fills
     _now: Now
+    _limits: UpstreamLimits
+    _origin: Origin = field(
+        init=False,
+        default=Factory(
+            lambda self: Origin(
+                name=self._name,
+                url=self._url,
+                client=self._client,
+                storage=self._storage,
+                fills=self._fills,
+                now=self._now,
+                limits=self._limits,
+            ),
+            takes_self=True,
+        ),
+    )
     _behind: set[tuple[str, str]] = field(factory=set, init=False)
     """Key and variant of the entries that are revalidated in the background."""
 
@@ -99,7 +120,7 @@ class Exchange:
         outcome = await self._origin.ask(request, None)
         answer = await self._passing(outcome, request)
         if invalidates(request.method, answer.status):
-            await self._origin.invalidate(changed_targets(self._origin.url, request.target, answer.headers))
+            await self._origin.invalidate(changed_targets(self._url, request.target, answer.headers))
         return answer
 
     async def _ask(self, request: ProxyRequest, entry: CacheEntry | None) -> Answer:
@@ -114,32 +135,34 @@ class Exchange:
             return stale
         if outcome.confirmed is not None:
             stored = await self._stored(outcome.confirmed, request)
-            return stored or await self._passing(await self._origin.ask(asked, None), request)
-        if outcome.head.status >= 500:
+            return stored or await self._passing(await self._origin.ask(asked, None), asked)
+        if outcome.said.head.status >= 500:
             stale = await self._after_failure(entry, request)
             if stale is not None:
                 _let_go(outcome)
                 return stale
-        return await self._passing(outcome, request)
+        return await self._passing(outcome, asked)
 
     async def _passing(self, outcome: Outcome, request: ProxyRequest) -> Answer:
         """Follow the body that comes, or take it from the store when it has come."""
         follower = outcome.fill.follow()
         if follower is not None:
-            headers = outcome.headers()
-            if outcome.request.headers is not request.headers:  # asked for by another client
-                age = current_age(outcome.entry(), self._now())
+            headers = outcome.said.headers()
+            if outcome.said.request is not request:  # asked for by another client
+                age = current_age(outcome.said.entry(), self._now())
                 headers = (*without(headers, {"age"}), _age(age.total_seconds()))
             return PassingAnswer(
-                status=outcome.head.status, headers=headers, length=outcome.head.length, follower=follower
+                status=outcome.said.head.status, headers=headers, length=outcome.said.head.length, follower=follower
             )
         entry = await outcome.fill.done()
         stored = None if entry is None else await self._stored(entry, request)
         if stored is None:
-            raise UpstreamFailed(f"{outcome.head.url}: the answer is gone")
+            raise UpstreamFailed(f"{outcome.said.head.url}: the answer is gone")
         return stored
 
-    async def _after_failure(self, entry: CacheEntry | None, request: ProxyRequest) -> StoredAnswer | PlainAnswer | None:
+    async def _after_failure(
+        self, entry: CacheEntry | None, request: ProxyRequest
+    ) -> StoredAnswer | PlainAnswer | None:
         if entry is None or not may_serve_after_failure(entry, request.headers, self._now()):
             return None
         return await self._stored(entry, request)

@@ -3,15 +3,16 @@ One origin behind a proxy mount: asking it, once for all who may share the answe
 
 Theory of operation: a question becomes a flight until its head is in (and, for a 304, the stored response updated).
 Who asks for the same target meanwhile waits for that head only, and shares the answer if a cache could have reused it
-for them; else they ask for themselves, and the target is remembered as one where waiting does not pay. Who comes later,
-while the body is under way, follows it on the same terms. An unsafe request ends all of that for the targets it changes:
-nothing that was asked for before is stored or shared after. Source: RFC 9111 sections 4 and 4.4.
+for them; else they ask for themselves, and the target is remembered as one where waiting does not pay. Who comes
+later, while the body is under way, follows it on the same terms. An unsafe request ends all of that for the targets it
+changes: nothing that was asked for before is stored or shared after. Source: RFC 9111 sections 4 and 4.4.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable
 
 from attrs import define, evolve, field, frozen
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from packeton.core.caching import conditions
@@ -27,7 +28,7 @@ from packeton.features.caching.storage import Storage
 from packeton.interfaces.clocks import Now
 from packeton.interfaces.upstream import IHttpClient, UpstreamLimits, UpstreamRequest
 
-__all__ = ["Origin", "Outcome", "ProxyRequest"]
+__all__ = ["Origin", "Outcome", "ProxyRequest", "Said"]
 
 log = Logger()
 
@@ -50,15 +51,12 @@ class ProxyRequest:
 
 
 @frozen(kw_only=True, eq=False)
-class Outcome:
-    """What the origin said to `request`: a head, and a body on its way; or that a stored response still holds."""
+class Said:
+    """The head that the origin gave to `request`."""
 
     request: ProxyRequest
     key: str
     head: Head
-    fill: Fill
-    confirmed: CacheEntry | None = None
-    """The updated entry, after a 304 to our own validators; there is no body to follow then."""
 
     def headers(self) -> Fields:
         """Return the response's fields for clients; the length is not among them. Source: RFC 9110 section 6.6.1."""
@@ -89,6 +87,16 @@ class Outcome:
             sha256="",
             used_at=head.received_at,
         )
+
+
+@frozen(kw_only=True, eq=False)
+class Outcome:
+    """An answer of the origin: a head, and a body on its way; or that a stored response still holds."""
+
+    said: Said
+    fill: Fill
+    confirmed: CacheEntry | None = None
+    """The updated entry, after a 304 to our own validators; there is no body to follow then."""
 
 
 @define
@@ -134,7 +142,7 @@ class Origin:
         outcome = self._coming.get(key)
         if outcome is None and key not in self._unshared:
             outcome = await self._flights.join(f"{self._turn} {key}", lambda: self._lead(request, held))
-        if outcome is not None and (outcome.request is request or self._may_share(outcome, request)):
+        if outcome is not None and (outcome.said.request is request or self._may_share(outcome, request)):
             return outcome
         return await self.ask(request, held)
 
@@ -142,13 +150,14 @@ class Origin:
         """Ask the origin for this request alone. A 304 that confirms *held* updates it in the store."""
         turn, key = self._turn, self._key(request.target)
         fill = self._start(request, held)
-        outcome = Outcome(request=request, key=key, head=await fill.head(), fill=fill)
-        if outcome.head.status != 304 or held is None:
+        head = await fill.head()
+        said = Said(request=request, key=key, head=head)
+        outcome = Outcome(said=said, fill=fill)
+        if head.status != 304 or held is None:
             return outcome
-        head = outcome.head
         confirmed = evolve(
             held,
-            headers=conditions.updated_headers(held.headers, head.headers),
+            headers=conditions.updated_headers(held.headers, said.headers()),
             requested_at=head.requested_at,
             received_at=head.received_at,
         )
@@ -175,27 +184,27 @@ class Origin:
     async def _lead(self, request: ProxyRequest, held: CacheEntry | None) -> Outcome:
         turn = self._turn
         outcome = await self.ask(request, held)
-        key, fill = outcome.key, outcome.fill
+        key = outcome.said.key
         if turn == self._turn and self._may_share(outcome, request):
             self._unshared.pop(key, None)
             if outcome.confirmed is None:
                 self._coming[key] = outcome
-                fill.done().addBoth(lambda _: self._came(outcome))
-        elif outcome.head.status < 500:
+                outcome.fill.done().addBoth(lambda _: self._came(outcome))
+        elif outcome.said.head.status < 500:
             self._unshared[key] = None
             if len(self._unshared) > MAX_UNSHARED:
                 self._unshared.popitem(last=False)
         return outcome
 
     def _came(self, outcome: Outcome) -> None:
-        if self._coming.get(outcome.key) is outcome:
-            del self._coming[outcome.key]
+        if self._coming.get(outcome.said.key) is outcome:
+            del self._coming[outcome.said.key]
 
     def _may_share(self, outcome: Outcome, request: ProxyRequest) -> bool:
         """Say if a cache that had stored this could answer *request* with it. Source: RFC 9111 section 4."""
-        if outcome.confirmed is None and not outcome.storable(request):
+        if outcome.confirmed is None and not outcome.said.storable(request):
             return False
-        entry = outcome.confirmed or outcome.entry()
+        entry = outcome.confirmed or outcome.said.entry()
         if choose((entry,), request.headers) is None:
             return False
         return judge(entry, request.headers, self._now()) is not Verdict.REVALIDATE
@@ -214,26 +223,30 @@ class Origin:
         )
 
         def keep(head: Head) -> CacheEntry | None:
-            outcome = Outcome(request=request, key=key, head=head, fill=fill)
-            return outcome.entry() if outcome.storable(request) else None
+            said = Said(request=request, key=key, head=head)
+            return said.entry() if said.storable(request) else None
 
         plan = Plan(key=key, client=self._client, requests=(asked,), welcome=lambda _: True, keep=keep, retries=0)
         fill = self._fills.start(plan)
         if request.method == "GET":
             self._storing.setdefault(key, set()).add(fill)
-            fill.done().addBoth(lambda _: self._landed(key, fill))
+            fill.done().addBoth(lambda kept: self._landed(key, fill, kept))
         return fill
 
-    async def _trim(self, key: str) -> None:
-        for entry in tuple(await self._storage.variants(key))[MAX_VARIANTS:]:
-            if not entry.pinned:
-                await self._storage.remove(key, entry.variant)
-
-    def _landed(self, key: str, fill: Fill) -> None:
+    def _landed(self, key: str, fill: Fill, kept: object) -> None:
         fills = self._storing.get(key, set())
         fills.discard(fill)
         if not fills:
             self._storing.pop(key, None)
+        if isinstance(kept, CacheEntry) and kept.variant:
+            trimmed = Deferred.fromCoroutine(self._trim(key))
+            trimmed.addErrback(lambda failure: log.failure("Variants could not be trimmed", failure))
+
+    async def _trim(self, key: str) -> None:
+        """Keep the MAX_VARIANTS that came in last, and what is pinned."""
+        for entry in tuple(await self._storage.variants(key))[MAX_VARIANTS:]:
+            if not entry.pinned:
+                await self._storage.remove(key, entry.variant)
 
     def _key(self, target: str) -> str:
         return proxy_key(self._name, target)

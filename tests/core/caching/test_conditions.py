@@ -1,7 +1,10 @@
 """Conditional requests and variants. Source: RFC 9110 section 13, RFC 9111 sections 3.2, 4.1 and 4.3."""
 
 from datetime import UTC, datetime
+from time import process_time
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from packeton.core.caching.conditions import Outcome, evaluate, range_still_applies, updated_headers, validators
@@ -32,10 +35,18 @@ class ConditionTests(SynchronousTestCase):
             (True, ("If-None-Match", "*")), (False, ("If-None-Match", '"b"')), (False, ("If-None-Match", "a")),
             (False, ("If-None-Match", '"b"'), ("If-Modified-Since", NEWER)), (True, ("If-Modified-Since", DATE)),
             (True, ("If-Modified-Since", NEWER)), (False, ("If-Modified-Since", OLDER)), (False, ("If-Modified-Since", "x")),
-            (False,),
+            (True, ("If-None-Match", '"b,\\", "a"')), (True, ("If-None-Match", '"b"'), ("If-None-Match", '"a"')),
+            (False, ("If-None-Match", '"x,"a"')), (False,),
         ):  # fmt: skip
             outcome = evaluate(request, etag='"a"', last_modified=NOW)
             self.assertEqual(Outcome.NOT_MODIFIED if modified else Outcome.PROCEED, outcome, request)
+
+    def test_hostile_tags(self) -> None:
+        """A field of the size of a head is read in no time."""
+        began = process_time()
+        for odd in ('\\"', '"a\\', "W/", '" ', ",", '""'):
+            self.assertIs(Outcome.PROCEED, evaluate([("If-None-Match", '"' + odd * 30_000)], etag="x", last_modified=NOW))
+        self.assertLess(process_time() - began, 5)
 
     def test_if_range(self) -> None:
         """A strong validator or the exact date."""
@@ -70,6 +81,11 @@ class VariantTests(SynchronousTestCase):
         self.assertEqual("", variant_of(()))
         self.assertNotEqual(variant_of(selecting), variant_of((("x", "a  b"),)))
 
+    def test_quoted(self) -> None:
+        """Spaces inside quotes count; a long run of them costs nothing."""
+        for value, expected in (('a="x, y"', 'a="x, y"'), ("a ; b = c", "a;b=c"), ("a" + " " * 60_000 + "b",) * 2):
+            self.assertEqual((("x", expected),), selecting_fields([("X", value)], [("Vary", "X")]))
+
     def test_choose(self) -> None:
         """The most recent that matches."""
         entries = [entry(selecting=(("x", "1"),), second=1), entry(selecting=(("x", "1"),), second=3), entry(selecting=(("x", "2"),), second=2)]
@@ -84,3 +100,15 @@ class VariantTests(SynchronousTestCase):
         self.assertNotEqual(long, other)
         self.assertLess(len(long), 120)
         self.assertTrue(proxy_key("f", "/é\n").isprintable())
+
+    def test_nobody_writes_a_digest(self) -> None:
+        """A client that spells out the digest of another target does not meet it."""
+        long = proxy_key("f", "/" + "x" * 5000)
+        self.assertNotEqual(long, proxy_key("f", long.removeprefix("proxy/f")))
+
+    @given(st.lists(st.text(max_size=30), min_size=2, max_size=2, unique=True))
+    def test_no_two_meet(self, targets: list[str]) -> None:
+        """Different targets have different keys, and all are bounded and printable."""
+        one, other = (proxy_key("f", "/" + target) for target in targets)
+        self.assertNotEqual(one, other)
+        self.assertTrue(one.isprintable() and len(one) <= 400)

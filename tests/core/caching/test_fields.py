@@ -1,6 +1,7 @@
 """Header fields. Source: RFC 9110, RFC 9111."""
 
 from datetime import UTC, datetime, timedelta
+from time import process_time
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +34,18 @@ class DirectivesTests(SynchronousTestCase):
         """Directives that are limited to fields."""
         self.assertEqual({"a", "b"}, told('no-cache="A, b", private').names("no-cache"))
         self.assertEqual(frozenset(), told("no-cache").names("no-cache"))
+        self.assertEqual(frozenset(), told('private="A", private').names("private"))
+        self.assertEqual({"a", "b"}, told('private="A", private="B"').names("private"))
         self.assertIn("private", told('no-cache="A, b", private'))
+
+    def test_hostile_lists(self) -> None:
+        """Members of a field of the size of a head are found in no time; an open quote goes on to the end."""
+        began = process_time()
+        for odd in ('\\"', '"a\\', '" ', '""', 'a="\\'):
+            list(list_members([("X", '"' + odd * 30_000)], "x"))
+            told('"' + odd * 30_000)
+        self.assertLess(process_time() - began, 5)
+        self.assertEqual(["a", '"b, c'], list(list_members([("X", 'a, "b, c')], "x")))
 
     def test_several_lines(self) -> None:
         """Lines are one list."""
