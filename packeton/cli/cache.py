@@ -134,6 +134,41 @@ def unpin(paths: tuple[str, ...], data: str | None, pattern: str) -> None:
     _pin(paths, data, pattern, pinned=False)
 
 
+@cache.command()
+@settings_options
+def alarms(paths: tuple[str, ...], data: str | None) -> None:
+    """List dists for which upstream served other bytes than first seen; exit status 1 when there are any."""
+
+    async def work(store: Store) -> int:
+        changed = await store.dists.alarms(10_000)
+        for one in changed:
+            assert one.changed_at is not None, "only changed ones are alarms"
+            click.echo(f"{one.mirror} {one.package} {one.version} {one.reference}")
+            click.echo(f"    first seen {one.seen_at:%Y-%m-%d %H:%M} SHA-256 {one.sha256}")
+            click.echo(f"    changed    {one.changed_at:%Y-%m-%d %H:%M} SHA-256 {one.changed_sha256}")
+        return len(changed)
+
+    sys.exit(1 if with_store(read_settings(paths, data).settings, work) else 0)
+
+
+@cache.command()
+@settings_options
+@click.argument("package")
+@click.argument("version", required=False)
+def accept(paths: tuple[str, ...], data: str | None, package: str, version: str | None) -> None:
+    """Believe upstream about changed dists of PACKAGE (of one normalised VERSION): what comes next is the first seen.
+
+    Content of the old dists that is still kept goes on being served until it is purged.
+    """
+
+    async def work(store: Store) -> int:
+        return await store.dists.accept(package, version)
+
+    count = with_store(read_settings(paths, data).settings, work)
+    click.echo(f"{count} changed dists accepted")
+    sys.exit(0 if count else 1)
+
+
 def _line(entry: CacheEntry) -> str:
     used = entry.used_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
     return f"{entry.size:>12} {used} {'*' if entry.pinned else ' '} {entry.key}{entry.variant and ' ' + entry.variant}"

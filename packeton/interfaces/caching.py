@@ -66,6 +66,9 @@ class IDistRecords(Interface):
     async def changed(mirror: str, package: str, version: str, reference: str, sha256: str, at: datetime) -> None:
         """Record that upstream now serves other bytes."""
 
+    async def accept(package: str, version: str | None = None) -> int:
+        """Forget first-seen digests of changed dists, so that what comes next counts; return how many there were."""
+
     async def alarms(limit: int = 100) -> Sequence[DistDigest]:
         """Return the dists that changed, newest first."""
 

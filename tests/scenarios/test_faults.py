@@ -138,6 +138,18 @@ class DistFaultTests(HttpTestCase):
         self.assertIn("ALARM", self.server.log)
         self.assertIn("packeton_dist_changed_total 1.0", fetch(f"{self.server.url}/metrics").body.decode())
         self.assertIn(wanted.name, fetch(f"{self.server.url}/").body.decode())
+        cache = [python, "-m", "packeton", "cache"]
+        data = ["--data", str(self.server.data)]
+        listed = subprocess.run([*cache, "alarms", *data], check=False, capture_output=True, text=True)
+        self.assertEqual(1, listed.returncode)
+        self.assertIn(f"up {wanted.name} 1.0.0.0 {wanted.reference}", listed.stdout)
+        subprocess.run([*cache, "accept", wanted.name, *data], check=True, capture_output=True)
+        again = subprocess.run([*cache, "accept", wanted.name, *data], check=False, capture_output=True)
+        self.assertEqual(1, again.returncode)
+        deadline = time.monotonic() + 40
+        while (answer := self.dist(wanted)).status != 200 and time.monotonic() < deadline:
+            time.sleep(2)  # the refusal is remembered for half a minute
+        self.assertEqual(wanted.content, answer.body)
 
 
 class CrowdTests(TestCase):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import asdict, define
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
@@ -55,6 +55,17 @@ class DistRecords:
             connection.execute(update(dists).where(here).values(changed_sha256=sha256, changed_at=at))
 
         await self._database.run(work)
+
+    async def accept(self, package: str, version: str | None = None) -> int:
+        """Forget first-seen digests of changed dists."""
+
+        def work(connection: Connection) -> int:
+            here = (dists.c.package == package) & dists.c.changed_at.is_not(None)
+            if version is not None:
+                here &= dists.c.version == version
+            return connection.execute(delete(dists).where(here)).rowcount
+
+        return await self._database.run(work)
 
     async def alarms(self, limit: int = 100) -> Sequence[DistDigest]:
         """Return the dists that changed, newest first."""
