@@ -36,8 +36,9 @@ class ProxyResource(Resource):
 
     def render(self, request: Any) -> int:
         """Answer; the outcome of the coroutine is the request's end."""
+        gone = request.notifyFinish()
         answered = Deferred.fromCoroutine(self._answer(request))
-        request.notifyFinish().addErrback(lambda _: answered.cancel())
+        gone.addErrback(lambda _: answered.cancel())
         answered.addErrback(lambda failure: log.failure("A proxied request failed", failure))
         return NOT_DONE_YET
 

@@ -4,13 +4,39 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 from unittest import TestCase
 
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.test.requesthelper import DummyRequest
+
+from packeton.features.proxying.exchange import Exchange, ProxyRequest
+from packeton.web.proxies import ProxyResource
 from tests.support.client import Answer, fetch
 from tests.support.origin import Fault, Origin
 from tests.support.server import Server
 
 BIG = bytes(range(256)) * 8192
+
+
+class BrokenExchange:
+    """Fails as only a programming error does."""
+
+    async def answer(self, request: ProxyRequest) -> Any:
+        raise ZeroDivisionError
+
+
+class BrokenTests(SynchronousTestCase):
+    """A mistake of our own."""
+
+    def test_answered(self) -> None:
+        """It is logged, and the client gets a 500 instead of silence."""
+        request = DummyRequest([b"x"])
+        request.prepath, request.uri, request.content, request.startedWriting = [b"files"], b"/files/x", None, False
+        ProxyResource(cast("Exchange", BrokenExchange()), Clock()).render(request)
+        self.assertEqual((500, 1), (request.responseCode, request.finished))
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
 
 
 class ProxyTests(TestCase):
@@ -53,6 +79,17 @@ class ProxyTests(TestCase):
         self.assertEqual((206, BIG[1000:1004]), (part.status, part.body))
         self.assertIn("age", part.headers)
         self.assertEqual(1, self.origin.count("/base/big"))
+
+    def test_head(self) -> None:
+        """HEAD says what GET would, whether it comes from the origin or from the store."""
+        self.origin.extra["/base/headed"] = ("application/octet-stream", BIG)
+        self.fresh("/headed")
+        heads = [self.get("/headed", "HEAD")]
+        self.get("/headed")
+        heads.append(self.get("/headed", "HEAD"))
+        for head in heads:
+            self.assertEqual((200, b"", str(len(BIG))), (head.status, head.body, head.headers["content-length"]))
+        self.assertEqual(["HEAD", "GET"], [method for method, _, _ in self.origin.log])
 
     def test_authorization_is_not_shared(self) -> None:
         """What one got with credentials, another does not get from the store."""

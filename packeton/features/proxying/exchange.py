@@ -151,8 +151,9 @@ class Exchange:
             if outcome.said.request is not request:  # asked for by another client
                 age = current_age(outcome.said.entry(), self._now())
                 headers = (*without(headers, {"age"}), _age(age.total_seconds()))
+            said = outcome.said
             return PassingAnswer(
-                status=outcome.said.head.status, headers=headers, length=outcome.said.head.length, follower=follower
+                status=said.head.status, headers=headers, length=said.length, follower=follower
             )
         entry = await outcome.fill.done()
         stored = None if entry is None else await self._stored(entry, request)

@@ -8,6 +8,7 @@ later, while the body is under way, follows it on the same terms. An unsafe requ
 changes: nothing that was asked for before is stored or shared after. Source: RFC 9111 sections 4 and 4.4.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -58,6 +59,14 @@ class Said:
     key: str
     head: Head
 
+    @property
+    def length(self) -> int | None:
+        """Bytes of the body; for HEAD, of the body that GET would get. None when the origin did not say."""
+        if self.request.method != "HEAD":
+            return self.head.length
+        told = self.head.header("content-length") or ""
+        return int(told) if re.fullmatch(r"[0-9]{1,18}", told) else None
+
     def headers(self) -> Fields:
         """Return the response's fields for clients; the length is not among them. Source: RFC 9110 section 6.6.1."""
         fields = without(end_to_end(self.head.headers), {"content-length"})
@@ -73,19 +82,9 @@ class Said:
         """Return what is to be stored: without body, and without the fields that are one client's."""
         head = self.head
         selecting = selecting_fields(self.request.headers, head.headers)
-        return CacheEntry(
-            key=self.key,
-            variant=variant_of(selecting),
-            status=head.status,
-            headers=tuple(without(self.headers(), Directives.read(head.headers).names("private"))),
-            selecting=selecting,
-            requested_at=head.requested_at,
-            received_at=head.received_at,
-            stored_at=head.received_at,
-            blob="",
-            size=0,
-            sha256="",
-            used_at=head.received_at,
+        headers = without(self.headers(), Directives.read(head.headers).names("private"))
+        return head.entry(
+            self.key, headers, status=head.status, variant=variant_of(selecting), selecting=selecting
         )
 
 
