@@ -139,9 +139,11 @@ class Origin:
         if request.method != "GET" or _is_special(request.headers):
             return await self.ask(request, held)
         outcome = self._coming.get(key)
-        if outcome is None and key not in self._unshared:
+        if outcome is None:
+            if key in self._unshared:
+                return await self._lead(request, held)
             outcome = await self._flights.join(f"{self._turn} {key}", lambda: self._lead(request, held))
-        if outcome is not None and (outcome.said.request is request or self._may_share(outcome, request)):
+        if outcome.said.request is request or self._may_share(outcome, request):
             return outcome
         return await self.ask(request, held)
 

@@ -165,6 +165,19 @@ class ExchangeTests(SynchronousTestCase):
             for each in asked:
                 self.now(each)
 
+    def test_crowd_once_cacheable(self) -> None:
+        """What could not be shared is again from its first answer on that can."""
+        self.script(ScriptedResponse(body=b"0"), self.fresh())
+        self.now(self.ask())
+        self.now(self.ask())
+        self.age(100)
+        self.client.hold()
+        self.script(self.fresh(b"new"))
+        asked = [self.ask() for _ in range(3)]
+        self.client.release()
+        self.assertEqual({b"new"}, {self.now(each)[1] for each in asked})
+        self.assertEqual(3, len(self.client.requests))
+
     def test_crowd_of_variants(self) -> None:
         """What was chosen for one language is not shared with another."""
         self.client.hold()
