@@ -25,7 +25,7 @@ from packeton.errors import (
     UpstreamTimedOut,
 )
 
-__all__ = ["install", "send_error", "status_of"]
+__all__ = ["install", "send_error", "send_failure", "status_of"]
 
 log = Logger()
 
@@ -71,17 +71,22 @@ def send_error(request: IRequest, status: int, message: str) -> bytes:
     return b"" if request.method == b"HEAD" else content
 
 
+def send_failure(request: IRequest, error: PacketonError) -> bytes:
+    """Set the head for what went wrong, by the table, and return the body."""
+    if isinstance(error, UpstreamBusy) and error.retry_after is not None:
+        request.setHeader(b"retry-after", b"%d" % max(1, round(error.retry_after.total_seconds())))
+    if isinstance(error, Unauthenticated):
+        request.setHeader(b"www-authenticate", b'Basic realm="Packeton"')
+    return send_error(request, status_of(error), "Not Found" if isinstance(error, NotFound) else str(error))
+
+
 def install(app: Klein) -> None:
     """Make *app* answer errors by the table."""
 
     @app.handle_errors(PacketonError)
     def known(request: IRequest, failure: Failure) -> bytes:
         error: Any = failure.value
-        if isinstance(error, UpstreamBusy) and error.retry_after is not None:
-            request.setHeader(b"retry-after", b"%d" % max(1, round(error.retry_after.total_seconds())))
-        if isinstance(error, Unauthenticated):
-            request.setHeader(b"www-authenticate", b'Basic realm="Packeton"')
-        return send_error(request, status_of(error), "Not Found" if isinstance(error, NotFound) else str(error))
+        return send_failure(request, error)
 
     @app.handle_errors(HTTPException)
     def routed(request: IRequest, failure: Failure) -> bytes:

@@ -48,7 +48,7 @@ class ProxyResource(Resource):
         except CancelledError:
             return
         except PacketonError as error:
-            request.write(errors.send_error(request, errors.status_of(error), str(error)))
+            request.write(errors.send_failure(request, error))
             whole = True
         except Exception:
             log.failure("A proxied request failed")

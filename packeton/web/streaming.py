@@ -14,7 +14,7 @@ from packeton.errors import PacketonError
 from packeton.features.caching.signals import Pulse
 from packeton.interfaces.blobs import IBlob
 
-__all__ = ["BlobSource", "BytesSource", "ChainedSource", "Source", "stream"]
+__all__ = ["BlobSource", "BytesSource", "ChainedSource", "Source", "abort", "stream"]
 
 CHUNK_BYTES = 1 << 17
 STALL_SECONDS = 300
