@@ -116,6 +116,14 @@ class DistFaultTests(HttpTestCase):
             _, answer = self.play(Fault("status", at=status, times=None))
             self.assertIn(answer.status, ours, status)
 
+    def test_damaged_is_final_for_a_while(self) -> None:
+        """After a damaged dist was refused, others are told so without asking upstream, and with a code that ends it."""
+        wanted, _ = self.play(Fault("html", times=None))
+        asked = self.origin.count(self.origin.zip_path(wanted))
+        for _ in range(3):
+            self.assertEqual(424, self.dist(wanted).status)
+        self.assertEqual(asked, self.origin.count(self.origin.zip_path(wanted)))
+
     def test_redirect_loop(self) -> None:
         """A loop is noticed."""
         wanted = next(self.fresh)

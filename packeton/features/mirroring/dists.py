@@ -191,7 +191,9 @@ class Dists:
             self.refusals.appendleft(Refusal(key=key, reason=str(error), at=now))
         if isinstance(error, NotFound | UpstreamRefused | BadContent):
             self._attempts.succeeded(key)  # upstream is well; it is the answer that is final
-            self._refused[key] = (now, error)
+            # Until it is asked for again the answer is final: said so, Composer does not repeat its question 16 times.
+            final = UpstreamRefused(str(error)) if isinstance(error, BadContent) else error
+            self._refused[key] = (now, final)
             if len(self._refused) > MAX_REMEMBERED:
                 self._refused.popitem(last=False)
         else:
