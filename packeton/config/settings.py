@@ -11,7 +11,6 @@ __all__ = [
     "CacheSettings",
     "HttpBasicSettings",
     "LogSettings",
-    "MetadataSettings",
     "MirrorSettings",
     "ProxySettings",
     "Secret",
@@ -114,7 +113,7 @@ class MirrorSettings:
     composer_auth: Mapping[str, Any] = field(factory=dict)
     """auth.json content, as a map or as JSON text."""
     sync_lazy: bool | None = None
-    """Fetch on demand. Default: true for packagist.org, else false (which is not supported yet)."""
+    """Fetch on demand, which is the only way yet: false (full synchronisation) is refused."""
     sync_interval: int | None = None
     """Seconds for which a metadata document is served unasked; 0 asks upstream each time. Default: 300."""
     enable_dist_mirror: bool = True
@@ -144,13 +143,6 @@ class ProxySettings:
 
 
 @frozen(kw_only=True)
-class MetadataSettings:
-    """`packeton.metadata`."""
-
-    info_cmd_message: str | None = None
-
-
-@frozen(kw_only=True)
 class Settings:
     """The `packeton` tree."""
 
@@ -171,7 +163,6 @@ class Settings:
     log: LogSettings = field(factory=LogSettings)
     upstream: UpstreamSettings = field(factory=UpstreamSettings)
     cache: CacheSettings = field(factory=CacheSettings)
-    metadata: MetadataSettings = field(factory=MetadataSettings)
     mirrors: Mapping[str, MirrorSettings] = field(factory=dict)
     """By alias. Without any, one mirror `packagist` of https://repo.packagist.org is made, public on loopback only."""
     proxies: Mapping[str, ProxySettings] = field(factory=dict)

@@ -8,7 +8,7 @@ UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     # path ("*" is any name) → the values that ask for nothing
     "packeton.github_no_api": (None, True),
     "packeton.rss_max_items": (None, 30, 40),
-    "packeton.metadata.format": (None, "auto"),
+    "packeton.metadata": (None, {}, {"format": "auto"}, {"format": None}),
     "packeton.anonymous_access": (None, False),
     "packeton.anonymous_archive_access": (None, False),
     "packeton.web_protection": (None, {}),

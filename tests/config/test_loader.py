@@ -94,11 +94,11 @@ packeton:
     public_url: 'https://%host%:%port%/%env(string:PATH_PART)%'
     trusted_hosts: '%env(json:HOSTS)%'
     trusted_proxies: '%env(csv:PROXIES)%'
-    metadata: {info_cmd_message: '100%% %env(default:host:NOTHING)%'}
     mirrors:
         a:
             url: '%env(resolve:URL)%'
             sync_interval: '%env(int:MISSING)%'
+            info_cmd_message: '100%% %env(default:host:NOTHING)%'
             composer_auth: '%env(AUTH)%'
 """,
             HEALTH="off", PORT="81", PATH_PART="sub", HOSTS='["a","b"]', PROXIES="10.0.0.0/8,::1", URL="https://%host%/r",
@@ -109,7 +109,7 @@ packeton:
         self.assertEqual("https://x.example:81/sub", settings.public_url)
         self.assertEqual(("a", "b"), settings.trusted_hosts)
         self.assertEqual(("10.0.0.0/8", "::1"), settings.trusted_proxies)
-        self.assertEqual("100% x.example", settings.metadata.info_cmd_message)
+        self.assertEqual("100% x.example", settings.mirrors["a"].info_cmd_message)
         self.assertEqual("https://x.example/r", settings.mirrors["a"].url.reveal())
         self.assertEqual(9, settings.mirrors["a"].sync_interval)
         self.assertEqual({"bearer": {"x.example": "t"}}, settings.mirrors["a"].composer_auth)
@@ -121,8 +121,9 @@ packeton:
         self.write('C=3\nD=3\nF="${A} and\\n\\$x"\n', ".env.prod")
         self.write("D=4\n", ".env.prod.local")
         names = "%env(A)%%env(B)%%env(C)%%env(D)%%env(G)%"
-        text = f"packeton: {{metadata: {{info_cmd_message: '{names} %env(E)% %env(F)%'}}}}"
-        shown = self.load(text, G="real", A="0").settings.metadata.info_cmd_message
+        message = f"{names} %env(E)% %env(F)%"
+        text = f"packeton: {{mirrors: {{a: {{url: 'https://x', info_cmd_message: '{message}'}}}}}}"
+        shown = self.load(text, G="real", A="0").settings.mirrors["a"].info_cmd_message
         self.assertEqual("0234real raw $A 0 and\n$x", shown)
 
     def test_conditional_blocks(self) -> None:
@@ -223,12 +224,13 @@ class RefusalTests(LoaderTestCase):
         """Options of the reference that do not work yet are refused, unless they ask for nothing."""
         for text in (
             "packeton: {archive: true}", "packeton: {anonymous_access: true}", "packeton: {metadata: {format: only_v1}}",
+            "packeton: {metadata: {info_cmd_message: hello}}",
             "packeton: {integrations: {x: {}}}", "packeton: {web_protection: {allow_ips: '10.0.0.1'}}",
             "packeton: {mirrors: {a: {url: 'https://x', sync_lazy: false}}}",
             "packeton: {mirrors: {a: {url: 'https://x', available_packages: [a/b]}}}",
         ):  # fmt: skip
             self.assertIn("not supported yet", self.refused(text))
-        self.load("packeton: {archive: false, github_no_api: true, mirrors: {a: {url: 'https://x', sync_lazy: true}}}")
+        self.load("packeton: {metadata: {format: auto}, archive: false, github_no_api: true, mirrors: {a: {url: 'https://x', sync_lazy: true}}}")
 
     def test_files(self) -> None:
         """Missing and broken files are named, with the line."""
