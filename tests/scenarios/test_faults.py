@@ -15,12 +15,14 @@ from typing import ClassVar
 from unittest import SkipTest, TestCase
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests.scenarios.test_http import HttpTestCase
 from tests.support.client import Answer, fetch
 from tests.support.origin import Fault, Origin, Package, make_zip
 from tests.support.server import Server
 
-KILLS = int(environ.get("PACKETON_TEST_KILLS", "25"))
+KILLS = int(environ.get("PACKETON_TEST_KILLS", "200"))
 
 
 def package(number: int, size: int = 300_000) -> Package:
@@ -214,6 +216,7 @@ def _read(url: str, *, slow_for: float = 0, hang_up_after: int | None = None) ->
     return digest.hexdigest()
 
 
+@pytest.mark.timeout(1200)
 class KillTests(TestCase):
     """SIGKILL at random points of fills: what is served afterwards is right, and nothing half is found."""
 
