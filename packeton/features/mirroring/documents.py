@@ -11,7 +11,6 @@ Upstream's bytes are kept verbatim.
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from hashlib import sha256
 
@@ -22,6 +21,7 @@ from twisted.logger import Logger
 
 from packeton.core.caching.backoff import Attempts
 from packeton.core.caching.entries import CacheEntry
+from packeton.core.caching.fields import read_date
 from packeton.errors import BadContent, NotFound, PacketonError, UpstreamBusy, UpstreamFailed
 from packeton.features.caching.fills import Body, Fill, Fills, Head, Plan
 from packeton.features.caching.flights import Flights
@@ -263,7 +263,7 @@ class Documents:
         return Document(entry=await self._storage.confirm(times), outcome=Outcome.REVALIDATED)
 
     def _backwards(self, held: CacheEntry, head: Head) -> bool:
-        ours, theirs = _date(held.header("last-modified")), _date(head.header("last-modified"))
+        ours, theirs = read_date(held.header("last-modified")), read_date(head.header("last-modified"))
         if head.status != 200 or ours is None or theirs is None or theirs >= ours:
             return False
         return self._now() - held.received_at < BACKWARDS_FOR
@@ -293,10 +293,3 @@ KEPT_FIELDS = frozenset({"content-type", "date", "etag", "last-modified"})
 
 def _sha256(content: bytes) -> str:
     return sha256(content).hexdigest()
-
-
-def _date(value: str | None) -> datetime | None:
-    try:
-        return parsedate_to_datetime(value) if value else None
-    except ValueError:
-        return None

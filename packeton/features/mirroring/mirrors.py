@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -10,6 +9,7 @@ import orjson
 from attrs import define, field, frozen
 from twisted.logger import Logger
 
+from packeton.core.caching.fields import read_date
 from packeton.core.composer.dists import with_our_dists
 from packeton.core.composer.metadata import JsonObject, read_object, read_package
 from packeton.core.composer.names import PackageName
@@ -193,7 +193,7 @@ class Mirror:
     async def _rendition(self, document: Document, render: Callable[[bytes], bytes], variant: str) -> Rendition:
         entry = document.entry
         fingerprint = sha256(f"{entry.sha256} {self.rules.shape}".encode()).hexdigest()
-        upstream = _date(entry.header("last-modified")) or entry.stored_at
+        upstream = read_date(entry.header("last-modified")) or entry.stored_at
         moment = await self._publications.last_modified(entry.key, fingerprint, upstream)
         shape = f"{self.rules.shape} {variant}"
         return Rendition(document=document, render=render, variant=shape, last_modified=moment)
@@ -210,10 +210,3 @@ def with_query(url: str, query: Mapping[str, str]) -> str:
 
 def _as_it_is(content: bytes) -> bytes:
     return content
-
-
-def _date(value: str | None) -> datetime | None:
-    try:
-        return parsedate_to_datetime(value) if value else None
-    except ValueError:
-        return None
