@@ -145,10 +145,11 @@ class Documents:
 
     async def _revalidate(self, request: DocumentRequest, entry: CacheEntry) -> Document:
         stale = Document(entry=entry, outcome=Outcome.STALE)
-        if not self._flights.running(request.key) and not self._attempts.allowed(request.key, self._now()):
-            return stale
-        usable = self._now() - entry.received_at <= self._stale_if_error
-        if usable and self._impatient_until is not None and self._now() < self._impatient_until:
+        now = self._now()
+        usable = now - entry.received_at <= self._stale_if_error
+        left_alone = not self._flights.running(request.key) and not self._attempts.allowed(request.key, now)
+        impatient = self._impatient_until is not None and now < self._impatient_until
+        if usable and (left_alone or impatient):
             self._refresh_behind(request, entry)
             return stale
         flight = self._flights.join(request.key, lambda: self._refresh(request, entry))

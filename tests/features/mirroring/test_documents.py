@@ -101,6 +101,7 @@ class DocumentsTests(SynchronousTestCase):
         asked = self.ask()
         self.cache.clock.pump([0.1] * 4)
         self.failureResultOf(asked, UpstreamFailed)
+        self.failureResultOf(self.ask(), UpstreamBusy)
 
     def test_slow(self) -> None:
         """A client waits five seconds for a revalidation, no more; the answer that comes later counts."""
