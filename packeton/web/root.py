@@ -9,11 +9,12 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
+from packeton.logs import AccessLog
 from packeton.web import errors
 from packeton.web.addresses import Addresses, IMountPoint, MountPoint
 from packeton.web.server import PacketonRequest
 
-__all__ = ["AccessLog", "OnAnswer", "PacketonResource", "Routes"]
+__all__ = ["OnAnswer", "PacketonResource", "Routes"]
 
 OnAnswer = Callable[[str, int, str, int, float], None]
 """Takes method, status, cache outcome, bytes of the body and seconds of a finished request."""
@@ -27,24 +28,6 @@ class Routes(Protocol):
 
     def install(self, app: Klein) -> None:
         """Add them to *app*."""
-
-
-class AccessLog(Protocol):
-    """Takes one finished request."""
-
-    def __call__(
-        self,
-        *,
-        method: str,
-        path: str,
-        status: int,
-        sent: int,
-        seconds: float,
-        client: str,
-        agent: str,
-        cache: str,
-    ) -> None:
-        """Write it down, without any credential."""
 
 
 class PacketonResource(Resource):

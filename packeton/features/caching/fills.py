@@ -346,10 +346,6 @@ class Fills:
         self._runs[fill].addBoth(lambda _: self._land(fill))
         return fill
 
-    def join(self, key: str, plan: Callable[[], Plan]) -> Fill:
-        """Return the fill under way for *key*, or begin one."""
-        return self.running(key) or self.start(plan())
-
     def __len__(self) -> int:
         return len(self._runs)
 
