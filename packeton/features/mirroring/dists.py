@@ -7,7 +7,7 @@ verified.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from datetime import datetime, timedelta
 from hashlib import sha1
@@ -201,17 +201,16 @@ class Dists:
 
     async def _locate(self, request: DistRequest) -> DistSource:
         branch_first = request.version.startswith("dev-") or request.version.endswith("-dev")
-        name = str(request.package)
         for dev in (branch_first, not branch_first):
             try:
                 document = await self._mirror.package_content(request.package, dev=dev)
             except NotFound:
                 continue
-            source = find_dist(versions_of(document, name), request.version, request.reference)
+            source = await self._in_thread(_find, document, request)
             if source is not None:
                 return source
         root = await self._mirror.root()
-        source = find_dist(versions_of(root.document, name), request.version, request.reference)
+        source = await self._in_thread(_find, root.document, request)
         if source is None:
             raise NotFound("the metadata has no such version")
         return source
@@ -282,6 +281,11 @@ class Dists:
             first=first.sha256,
         )
         raise BadContent(f"upstream serves other bytes for {request.package} {request.version} than it did first")
+
+
+def _find(document: Mapping[str, Any], request: DistRequest) -> DistSource | None:
+    """Look through the versions of a document; expanding thousands of them takes long."""
+    return find_dist(versions_of(document, str(request.package)), request.version, request.reference)
 
 
 class _BlobFile(RawIOBase):
