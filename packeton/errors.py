@@ -2,10 +2,12 @@
 
 from copy import copy
 from datetime import timedelta
+from enum import StrEnum
 from typing import Self
 
 __all__ = [
     "BadContent",
+    "ChildFailed",
     "ConfigurationInvalid",
     "Conflict",
     "Denied",
@@ -20,6 +22,8 @@ __all__ = [
     "UpstreamFailed",
     "UpstreamRefused",
     "UpstreamTimedOut",
+    "VcsFailed",
+    "VcsReason",
 ]
 
 
@@ -96,3 +100,41 @@ class UpstreamRefused(UpstreamFailed):
 
 class BadContent(UpstreamFailed):
     """An upstream answered with something that is not what was asked for, or is damaged."""
+
+
+class ChildFailed(PacketonError):
+    """A child process ended, was ended or ran out of time before its work was done."""
+
+    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.timed_out = timed_out
+
+
+class VcsReason(StrEnum):
+    """Why a repository under version control could not be read: what a maintainer can do about it differs."""
+
+    GONE = "gone"
+    """There is no repository at the address, or none that this login may know of."""
+    LOGIN = "login"
+    """It wants a login, or did not accept ours."""
+    HOST_KEY = "host-key"
+    """The ssh server shows another key than the one that was pinned, or one that nobody accepted."""
+    UNREACHABLE = "unreachable"
+    """The server did not answer, or not in time; trying later may help."""
+    EMPTY = "empty"
+    """It has no commit yet."""
+    NOT_A_REPOSITORY = "not-a-repository"
+    """What answers there is no repository of a kind we know."""
+    TOO_LARGE = "too-large"
+    """It is larger than the settings allow."""
+    DAMAGED = "damaged"
+    """It, or our copy of it, lacks objects, and fetching it anew did not help."""
+    OTHER = "other"
+
+
+class VcsFailed(UpstreamFailed):
+    """A repository under version control could not be read; `reason` says of what kind the trouble is."""
+
+    def __init__(self, message: str, *, reason: VcsReason = VcsReason.OTHER) -> None:
+        super().__init__(message)
+        self.reason = reason
