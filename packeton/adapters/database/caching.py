@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, text, tupl
 from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
-from packeton.adapters.database.tables import cache_entries as entries
+from packeton.adapters.database.tables.caching import cache_entries as entries
 from packeton.core.caching.entries import CacheEntry
 from packeton.interfaces.caching import CacheTotals, ICacheRecords
 

@@ -8,7 +8,7 @@ from attrs import define, field
 from sqlalchemy import Connection, Engine, create_engine, event, exc
 from twisted.logger import Logger
 
-from packeton.adapters.database.tables import metadata
+from packeton.adapters.database.migrations import upgrade
 from packeton.errors import StorageFailed
 from packeton.interfaces.clocks import InThread
 
@@ -70,7 +70,8 @@ class Database:
     def _transaction(self, work: Callable[[Connection], T]) -> T:
         try:
             if not self._prepared:
-                metadata.create_all(self._engine)
+                with self._engine.begin() as connection:
+                    upgrade(connection)
                 self._prepared = True
             with self._engine.begin() as connection:
                 return work(connection)

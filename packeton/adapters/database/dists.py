@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
-from packeton.adapters.database.tables import dist_digests as dists
-from packeton.adapters.database.tables import publications
+from packeton.adapters.database.tables.caching import dist_digests as dists
+from packeton.adapters.database.tables.caching import publications
 from packeton.core.caching.entries import DistDigest, Publication
 from packeton.interfaces.caching import IDistRecords, IPublicationRecords
 

@@ -1,1 +1,1 @@
-"""Who calls, how they prove it, and what they may see."""
+"""Who calls, and what they may see."""

@@ -1,32 +1,10 @@
-"""The schema, as SQLAlchemy tables."""
+"""The cache: entries, first-seen digests of dists, and what was last sent out."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Dialect, Index, Integer, MetaData, String, Table
-from sqlalchemy.types import TypeDecorator
+from packeton.adapters.database.tables.base import Instant, metadata
 
-__all__ = ["Instant", "cache_entries", "dist_digests", "metadata", "publications"]
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware UTC datetime, kept as whole microseconds since 1970 so that every database orders it alike."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        """Turn a datetime into microseconds."""
-        return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Turn microseconds into a datetime."""
-        return None if value is None else EPOCH + timedelta(microseconds=value)
-
-
-metadata = MetaData()
+__all__ = ["cache_entries", "dist_digests", "publications"]
 
 cache_entries = Table(
     "cache_entries",

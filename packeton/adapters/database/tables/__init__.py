@@ -1,0 +1,6 @@
+"""The schema, as SQLAlchemy tables: one module a subject."""
+
+from packeton.adapters.database.tables import caching
+from packeton.adapters.database.tables.base import metadata
+
+__all__ = ["caching", "metadata"]

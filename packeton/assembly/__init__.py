@@ -1,0 +1,71 @@
+"""The composition root: Settings and a reactor become a resource and services. Only here are implementations picked."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+from twisted.application.service import MultiService
+from twisted.web.resource import IResource
+
+from packeton.adapters.upstream.http import HttpTransport
+from packeton.assembly.mirrors import mirror_site
+from packeton.assembly.proxies import proxy_mount
+from packeton.assembly.running import Running, periodic_work
+from packeton.assembly.store import Store, open_store
+from packeton.assembly.web import root_resource
+from packeton.config.settings import Settings
+from packeton.features.caching.fills import Fills
+from packeton.features.mirroring.directory import MirrorDirectory
+from packeton.interfaces.blobs import IBlobStore
+
+__all__ = ["Packeton", "Store", "build", "open_store"]
+
+
+@frozen(kw_only=True)
+class Packeton:
+    """A whole server, not running yet: mount `resource`, and start `services` (they hold threads and timers)."""
+
+    resource: IResource
+    services: MultiService
+    settings: Settings
+
+
+def build(
+    settings: Settings,
+    reactor: Any,
+    *,
+    blobs: IBlobStore | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Packeton:
+    """
+    Put a server together. Nothing runs and nothing listens yet.
+
+    Args:
+        blobs: Keeps the bytes of the cache; default: files in the data directory.
+        environment: Where proxies are looked up (`http_proxy` …); default: none.
+
+    Raises:
+        ConfigurationInvalid: a setting cannot be used.
+    """
+    store = open_store(settings, reactor, blobs)
+    metrics = store.metrics
+    random = secrets.SystemRandom().random
+    fills = Fills(
+        storage=store.storage, clock=reactor, in_thread=store.in_thread, random=random, observe=metrics.on_fill
+    )
+    transport = HttpTransport(reactor, settings.upstream, environment or {})
+    sites = {
+        alias: mirror_site(alias, mirror, settings, store, fills, transport, random)
+        for alias, mirror in settings.mirrors.items()
+    }
+    directory = MirrorDirectory(sites)
+    services = MultiService()
+    Running(store, fills, transport, periodic_work(store)).setServiceParent(services)
+    metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))
+    mounts = {
+        proxy.path: proxy_mount(name, proxy, settings, store, fills, transport)
+        for name, proxy in settings.proxies.items()
+    }
+    resource = root_resource(settings, store, directory, mounts)
+    return Packeton(resource=resource, services=services, settings=settings)

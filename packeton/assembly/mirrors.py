@@ -1,0 +1,86 @@
+"""One mirror of the settings, put together."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from packeton.adapters.upstream.http import HttpClient, HttpTransport
+from packeton.assembly.store import Store
+from packeton.assembly.upstream import configured_hosts, limits_of
+from packeton.config.settings import MirrorSettings, Settings
+from packeton.core.caching.backoff import Attempts
+from packeton.core.composer.archives import ArchiveBounds
+from packeton.core.composer.credentials import Credentials, without_userinfo
+from packeton.features.caching.fills import Fills
+from packeton.features.mirroring.directory import MirrorSite
+from packeton.features.mirroring.dists import Dists
+from packeton.features.mirroring.documents import Documents
+from packeton.features.mirroring.mirrors import Mirror, MirrorRules
+from packeton.features.mirroring.publications import Publications
+
+__all__ = ["mirror_site"]
+
+DEFAULT_INTERVAL = 300
+STALE_FACTOR = 12
+"""A document is served, and refreshed behind the client's back, for this many times its fresh life more."""
+
+
+def mirror_site(
+    alias: str,
+    mirror: MirrorSettings,
+    settings: Settings,
+    store: Store,
+    fills: Fills,
+    transport: HttpTransport,
+    random: Callable[[], float],
+) -> MirrorSite:
+    """Return the mirror *alias* with everything that answers for it."""
+    secret_url = mirror.url.reveal()
+    url = without_userinfo(secret_url)
+    basic = mirror.http_basic
+    credentials = Credentials.gather(
+        url=secret_url,
+        http_basic=None if basic is None else (basic.username, basic.password.reveal()),
+        composer_auth=mirror.composer_auth,
+    )
+    client = HttpClient(transport, credentials, configured_hosts(settings), store.metrics.on_exchange)
+    fresh_for = timedelta(seconds=DEFAULT_INTERVAL if mirror.sync_interval is None else mirror.sync_interval)
+    rules = MirrorRules(
+        alias=alias,
+        url=url,
+        fresh_for=fresh_for,
+        dists=mirror.dist_urls if mirror.enable_dist_mirror else None,
+        notify=bool(mirror.parent_notify),
+        public=mirror.public_access,
+        info=mirror.info_cmd_message,
+    )
+    limits = limits_of(settings.upstream, settings.upstream.max_metadata_bytes)
+    documents = Documents(
+        client=client,
+        storage=store.storage,
+        fills=fills,
+        clock=store.reactor,
+        in_thread=store.in_thread,
+        limits=limits,
+        attempts=Attempts(),
+        random=random,
+        stale_if_error=mirror.stale_if_error,
+        stale_for=fresh_for * STALE_FACTOR,
+    )
+    site = Mirror(rules, documents, Publications(store.publications), client, store.in_thread, limits)
+    dists = Dists(
+        mirror=site,
+        client=client,
+        storage=store.storage,
+        fills=fills,
+        records=store.dists,
+        clock=store.reactor,
+        in_thread=store.in_thread,
+        random=random,
+        attempts=Attempts(longest=timedelta(seconds=30)),
+        limits=limits_of(settings.upstream, settings.upstream.max_dist_bytes),
+        bounds=ArchiveBounds(
+            max_entries=settings.cache.max_entries, max_unpacked_bytes=settings.cache.max_unpacked_bytes
+        ),
+        on_changed=store.metrics.changed.inc,
+    )
+    return MirrorSite(mirror=site, dists=dists)

@@ -1,0 +1,76 @@
+"""Starting and stopping in order, and the periodic work."""
+
+from datetime import timedelta
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from packeton.adapters.upstream.http import HttpTransport
+from packeton.assembly.store import Store
+from packeton.background.periodic import PeriodicService
+from packeton.errors import StorageFailed
+from packeton.features.caching.fills import Fills
+from packeton.interfaces.clocks import now_of
+
+__all__ = ["Running", "periodic_work"]
+
+log = Logger()
+
+
+class Running(Service):
+    """Starts and stops in order: threads first and last, fills before the store."""
+
+    def __init__(self, store: Store, fills: Fills, transport: HttpTransport, periodic: MultiService) -> None:
+        self._store = store
+        self._fills = fills
+        self._transport = transport
+        self._periodic = periodic
+
+    def privilegedStartService(self) -> None:
+        """Claim the data directory while an error can still be told."""
+        self._store.directory.claim()
+
+    def startService(self) -> None:
+        """Start threads, tidy up after a crash, and begin the periodic work."""
+        super().startService()
+        self._store.directory.claim()
+        self._store.threads.startService()
+        Deferred.fromCoroutine(self._begin()).addErrback(lambda failure: log.failure("The start went wrong", failure))
+        self._periodic.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """Finish or abort fills within the time given, then close everything."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._end())
+
+    async def _begin(self) -> None:
+        began = now_of(self._store.reactor)()
+        swept = await self._store.in_thread(self._store.blobs.sweep)
+        if swept:
+            log.info("Swept away {count} unfinished files of an earlier run", count=swept)
+        try:
+            await self._store.housekeeping().remove_orphans(began - timedelta(minutes=1))
+        except StorageFailed as error:
+            log.warn("The store could not be looked through: {why}", why=str(error))
+
+    async def _end(self) -> None:
+        await self._periodic.stopService()
+        await self._fills.stop(self._store.settings.shutdown_timeout)
+        await self._store.storage.note_served()
+        await self._transport.close()
+        await self._store.database.close()
+        await self._store.threads.stopService()
+        self._store.directory.release()
+
+
+def periodic_work(store: Store) -> MultiService:
+    """Return what is done again and again."""
+    services = MultiService()
+    housekeeping = store.housekeeping()
+    for name, every, work in (
+        ("eviction", timedelta(minutes=1), housekeeping.evict),
+        ("changes of the records", timedelta(seconds=1), housekeeping.notice_changes),
+    ):
+        PeriodicService(name, store.reactor, every, work).setServiceParent(services)
+    return services

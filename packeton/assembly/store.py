@@ -1,0 +1,83 @@
+"""The content of one data directory: blobs, records, and the threads that work on them."""
+
+import secrets
+from typing import Any
+
+from attrs import define, field
+from twisted.application.service import MultiService, Service
+
+from packeton.adapters.blobs.filesystem import FilesystemBlobStore
+from packeton.adapters.blobs.ownership import DataDirectory
+from packeton.adapters.database.caching import CacheRecords
+from packeton.adapters.database.connection import Database, sqlite_engine
+from packeton.adapters.database.dists import DistRecords, PublicationRecords
+from packeton.adapters.threads import Threads
+from packeton.config.settings import Settings
+from packeton.features.caching.housekeeping import Housekeeping
+from packeton.features.caching.storage import Storage
+from packeton.interfaces.blobs import IBlobStore
+from packeton.interfaces.clocks import InThread, now_of
+from packeton.web.metrics import Metrics
+
+__all__ = ["Store", "open_store"]
+
+
+@define
+class Store(Service):
+    """The content of one data directory: blobs, records, and the threads that work on them."""
+
+    settings: Settings
+    reactor: Any
+    directory: DataDirectory
+    blobs: IBlobStore
+    in_thread: InThread
+    threads: MultiService
+    database: Database
+    records: CacheRecords
+    dists: DistRecords
+    publications: PublicationRecords
+    storage: Storage
+    metrics: Metrics = field(factory=Metrics)
+
+    def housekeeping(self) -> Housekeeping:
+        """Return what looks after the store."""
+        cache = self.settings.cache
+        return Housekeeping(
+            blobs=self.blobs,
+            records=self.records,
+            storage=self.storage,
+            in_thread=self.in_thread,
+            now=now_of(self.reactor),
+            max_bytes=cache.max_bytes,
+            max_age=cache.max_age,
+            on_evicted=self.metrics.evicted.inc,
+        )
+
+
+def open_store(settings: Settings, reactor: Any, blobs: IBlobStore | None = None) -> Store:
+    """Put the store together; nothing is opened, no thread runs before `threads` start."""
+    directory = DataDirectory(settings.data)
+    files, single = Threads(reactor, "files", 10), Threads(reactor, "database", 1)
+    threads = MultiService()
+    files.setServiceParent(threads)
+    single.setServiceParent(threads)
+    database = Database(sqlite_engine(settings.data / "packeton.db"), single)
+    records = CacheRecords(database)
+    blobs = blobs or FilesystemBlobStore(settings.data / "cache", _new_name)
+    return Store(
+        settings=settings,
+        reactor=reactor,
+        directory=directory,
+        blobs=blobs,
+        in_thread=files,
+        threads=threads,
+        database=database,
+        records=records,
+        dists=DistRecords(database),
+        publications=PublicationRecords(database),
+        storage=Storage(blobs, records, files, now_of(reactor), _new_name),
+    )
+
+
+def _new_name() -> str:
+    return secrets.token_hex(16)

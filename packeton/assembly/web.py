@@ -1,0 +1,48 @@
+"""Our root resource, with all its routes."""
+
+from collections.abc import Mapping
+
+from twisted.web.resource import IResource
+
+from packeton.assembly.store import Store
+from packeton.config.settings import Settings
+from packeton.features.mirroring.directory import MirrorDirectory
+from packeton.features.mirroring.renditions import Renditions
+from packeton.logs import AccessLog
+from packeton.web.addresses import Addresses
+from packeton.web.composer.dists import DistRoutes
+from packeton.web.composer.mirrors import MirrorRoutes
+from packeton.web.health import HealthRoutes
+from packeton.web.metrics import MetricRoutes
+from packeton.web.pages import PageRoutes
+from packeton.web.root import PacketonResource, Routes
+
+__all__ = ["root_resource"]
+
+
+def root_resource(
+    settings: Settings, store: Store, directory: MirrorDirectory, mounts: Mapping[str, IResource]
+) -> IResource:
+    """Return the resource that answers everything."""
+    clock = store.reactor
+    addresses = Addresses(
+        public_url=settings.public_url,
+        trusted_proxies=settings.trusted_proxies,
+        trusted_hosts=settings.trusted_hosts,
+    )
+    checks = {"database:ping": store.records.totals}
+    routes: list[Routes] = [
+        PageRoutes(directory, store.dists, addresses),
+        MirrorRoutes(directory, Renditions(settings.cache.memory_bytes), addresses),
+        DistRoutes(directory, clock),
+        HealthRoutes(enabled=settings.health_check, checks=checks, clock=clock),
+        MetricRoutes(store.metrics),
+    ]
+    return PacketonResource(
+        routes=routes,
+        mounts=mounts,
+        addresses=addresses,
+        clock=clock,
+        access_log=AccessLog() if settings.log.access else None,
+        on_answer=store.metrics.on_answer,
+    )
