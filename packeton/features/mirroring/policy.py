@@ -53,6 +53,17 @@ class Policy:
         if not self._rules.allowed.admits(name):
             raise NotFound(f"{name} is not on this mirror's list of available packages")
 
+    async def allowed(self, names: Sequence[str]) -> Sequence[str]:
+        """Return those of *names* that `admit` lets pass; notes nothing, for lists and roots."""
+        passed = []
+        for name in names:
+            try:
+                await self.admit(name)
+            except NotFound:
+                continue
+            passed.append(name)
+        return passed
+
     async def names(self) -> Sequence[str] | None:
         """Return the only names that are available, sorted, for `available-packages`; None without such a list."""
         names = self._rules.allowed.names
