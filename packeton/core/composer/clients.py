@@ -6,8 +6,8 @@ __all__ = ["generation_of"]
 
 USER_AGENT = re.compile(
     r"Composer/(?P<version>\S+) "
-    r"\((?P<system>[^;()]+);(?P<release>[^;]*);\s*(?:PHP|HHVM) [0-9][^;)]*(?:;[^;]*)*\)?.*",
-    re.IGNORECASE | re.DOTALL,
+    r"\([^;()]+;[^;]*;\s*(?:PHP|HHVM) [0-9]",
+    re.IGNORECASE,
 )
 COMMIT = re.compile(r"[0-9a-f]{40}", re.IGNORECASE)
 MAX_AGENT = 512
@@ -27,7 +27,7 @@ def generation_of(user_agent: str | None, asked: str | None = None) -> int | Non
     number = re.match(r"\s*\+?0*([1-9][0-9]{0,8})", asked or "")
     if number is not None:
         return int(number[1])
-    match = USER_AGENT.fullmatch((user_agent or "")[:MAX_AGENT])
+    match = USER_AGENT.match((user_agent or "")[:MAX_AGENT])
     if match is None:
         return None
     version = match["version"]
