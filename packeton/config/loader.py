@@ -17,6 +17,7 @@ from attrs import evolve, field, frozen
 from twisted.internet.endpoints import serverFromString
 
 from packeton.config.dotenv import with_dotenv
+from packeton.config.mail import mail_sender, mail_server
 from packeton.config.settings import MirrorSettings, ProxySettings, Secret, Settings, UpstreamSettings
 from packeton.config.sources import Tree, files_of, read_tree
 from packeton.config.unbuilt import ACCEPTED, UNBUILT
@@ -93,6 +94,11 @@ def _overlay(tree: Tree, environment: Mapping[str, str], data: str | None, liste
         if environment.get(name) and packeton.get(key) is None:
             parts = [part.strip() for part in COMMA.split(environment[name]) if part.strip()]
             tree.merge({"packeton": {key: parts}}, {f"packeton.{key}": f"environment {name}"})
+    for key, name in (("dsn", "MAILER_DSN"), ("sender", "MAILER_FROM")):
+        mail = packeton.get("mail") or {}
+        if environment.get(name) and isinstance(mail, dict) and mail.get(key) is None:
+            values = {"packeton": {"mail": {key: environment[name]}}}
+            tree.merge(values, {f"packeton.mail.{key}": f"environment {name}"})
     for key, value in (("data", data), ("listen", list(listen))):
         if value:
             tree.merge({"packeton": {key: value}}, {f"packeton.{key}": "command line"})
@@ -278,6 +284,14 @@ def _check_top(settings: Settings, reader: _Reader) -> None:
         if "@" in urlsplit(settings.public_url).netloc:
             raise reader.wrong("packeton.public_url", "must not hold a user or password")
     _check_upstream(settings.upstream, reader)
+    for path, read, text in (
+        ("packeton.mail.dsn", mail_server, "null://null" if settings.mail.dsn is None else settings.mail.dsn.reveal()),
+        ("packeton.mail.sender", mail_sender, settings.mail.sender),
+    ):
+        try:
+            read(text)
+        except ValueError as error:
+            raise reader.wrong(path, str(error)) from error
     for path, value, choices in (
         ("packeton.log.format", settings.log.format, ("text", "json")),
         ("packeton.log.level", settings.log.level, ("debug", "info", "warn", "error")),

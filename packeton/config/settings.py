@@ -11,6 +11,7 @@ __all__ = [
     "CacheSettings",
     "HttpBasicSettings",
     "LogSettings",
+    "MailSettings",
     "MirrorSettings",
     "ProxySettings",
     "Secret",
@@ -48,6 +49,17 @@ class LogSettings:
     """`debug`, `info`, `warn` or `error`."""
     access: bool = True
     """One line a request. Credentials and query strings never appear in it."""
+
+
+@frozen(kw_only=True)
+class MailSettings:
+    """`packeton.mail`: where password resets and invitations go out."""
+
+    dsn: Secret | None = None
+    """`smtp://user:password@host:587`, `smtps://host`, or `null://null` for no mails; default: environment
+    `MAILER_DSN`. Options: `verify_peer`, `require_tls`, `auto_tls`, `local_domain`."""
+    sender: str = "Packeton <packeton@example.com>"
+    """The sender; default: environment `MAILER_FROM`."""
 
 
 @frozen(kw_only=True)
@@ -161,6 +173,7 @@ class Settings:
     shutdown_timeout: timedelta = timedelta(seconds=10)
     """How long a stop waits for fills that are under way."""
     log: LogSettings = field(factory=LogSettings)
+    mail: MailSettings = field(factory=MailSettings)
     upstream: UpstreamSettings = field(factory=UpstreamSettings)
     cache: CacheSettings = field(factory=CacheSettings)
     mirrors: Mapping[str, MirrorSettings] = field(factory=dict)

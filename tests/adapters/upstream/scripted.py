@@ -1,17 +1,13 @@
 """A scripted server on a real socket, a client for it, and certificates: what the tests of this folder share."""
 
 import datetime as dt
-import ipaddress
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
 from twisted.internet import reactor, ssl
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
@@ -27,6 +23,7 @@ from packeton.core.composer.credentials import Credentials
 from packeton.errors import PacketonError
 from packeton.features.caching.bodies import read_body
 from packeton.interfaces.upstream import IBodyReceiver, UpstreamRequest
+from tests.support.certificates import make_certificate
 
 SECOND = dt.timedelta(seconds=1)
 
@@ -170,7 +167,7 @@ class TlsTestCase(ClientTestCase):
         holder = tempfile.TemporaryDirectory()
         self.addCleanup(holder.cleanup)
         self.folder = Path(holder.name)
-        self.authority = _certificate("authority", None, days=10)
+        self.authority = make_certificate("authority", None, days=10)
         self.ca_file = self.folder / "ca.pem"
         self.ca_file.write_bytes(self.authority[1].public_bytes(serialization.Encoding.PEM))
 
@@ -180,31 +177,8 @@ class TlsTestCase(ClientTestCase):
             self.assertIn("pyOpenSSL", str(warning["message"]))
 
     def serve(self, name: str, days: int = 10, authority: Any = None) -> int:
-        key, certificate = _certificate(name, authority or self.authority, days=days)
+        key, certificate = make_certificate(name, authority or self.authority, days=days)
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ) + certificate.public_bytes(serialization.Encoding.PEM)
         return self.listen(self.server, ssl.PrivateCertificate.loadPEM(pem).options())
-
-
-def _certificate(name: str, authority: Any, days: int) -> tuple[Any, x509.Certificate]:
-    """Make a key and a certificate for a name or an address, signed by *authority* or by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    try:
-        alternative: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        alternative = x509.DNSName(name)
-    now = dt.datetime.now(dt.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject if authority is None else authority[1].subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=5))
-        .not_valid_after(now + dt.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=authority is None, path_length=None), critical=True)
-    )
-    return key, builder.sign(key if authority is None else authority[0], hashes.SHA256())
