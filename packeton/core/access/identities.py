@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
+from typing import Final
 
 from attrs import frozen
 
@@ -38,12 +39,15 @@ class Scope(StrEnum):
     GROUPS = "groups"
 
 
-IMPLIED = {
+IMPLIED: Final[dict[str, tuple[str, ...]]] = {
+    "ROLE_SUPERADMIN": (Role.ADMIN,),  # as the reference's own configuration spells it
     Role.SUPER_ADMIN: (Role.ADMIN,),
     Role.ADMIN: (Role.MAINTAINER, Role.EDIT_PACKAGES, Role.DELETE_PACKAGES),
     Role.MAINTAINER: (Role.FULL_CUSTOMER, Role.UPDATE_PACKAGES),
     Role.FULL_CUSTOMER: (Role.USER,),
 }
+WIDER: Final[dict[str, str]] = {Scope.MIRROR_READ: Scope.MIRROR_ALL, Scope.PACKAGES_READ: Scope.PACKAGES_ALL}
+"""The scope that holds another one."""
 
 
 def with_implied(roles: Iterable[str]) -> frozenset[str]:
@@ -53,7 +57,7 @@ def with_implied(roles: Iterable[str]) -> frozenset[str]:
     while waiting:
         role = waiting.pop()
         found.add(str(role))
-        waiting += [str(implied) for implied in IMPLIED.get(Role(role), ())] if role in IMPLIED else []
+        waiting += IMPLIED.get(role, ())
     return frozenset(found)
 
 
@@ -89,6 +93,8 @@ class Identity:
     """Ids of sub-repositories that may be used, 0 for the root; None: nothing was said."""
     method: str = "anonymous"
     """How they were recognised: anonymous, session, api-token, token, jwt, hook."""
+    valid_until: datetime | None = None
+    """When the account or the credential ends; the day itself does not count any more."""
 
     @property
     def is_anonymous(self) -> bool:
@@ -109,10 +115,30 @@ class Identity:
         """A short text; callers with the same one see the same packages and versions at the same moment."""
         if self.is_full:
             return "full"
-        if self.is_anonymous:
+        if self.is_anonymous and not self.grants:
             return "anonymous"
-        facts = repr((sorted(self.grants, key=repr), self.updates_until))
+        kind = "anonymous" if self.is_anonymous else "external" if self.user_id is None else "user"
+        facts = repr((kind, sorted(set(self.grants), key=repr), self.updates_until))
         return sha256(facts.encode()).hexdigest()[:24]
+
+    def allows(self, scope: str) -> bool:
+        """Say if the credential opens what needs *scope*; a wider scope holds the narrower one."""
+        return self.scopes is None or scope in self.scopes or WIDER.get(scope) in self.scopes
+
+    def grants_for(self, package: str) -> tuple[Grant, ...]:
+        """Return the grants whose package or pattern is, or covers, the package of this name."""
+        index = self._index
+        if not index:
+            return ()
+        vendor = package.partition("/")[0]
+        return index.get(package, ()) + index.get(f"{vendor}/*", ()) + index.get("*", ())
+
+    @cached_property
+    def _index(self) -> dict[str, tuple[Grant, ...]]:
+        index: dict[str, tuple[Grant, ...]] = {}
+        for grant in dict.fromkeys(self.grants):
+            index[grant.package] = (*index.get(grant.package, ()), grant)
+        return index
 
 
 ANONYMOUS = Identity(name="")
