@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Dialect, MetaData
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["Instant", "metadata"]
+__all__ = ["EPOCH", "Instant", "metadata"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
