@@ -1,6 +1,6 @@
 <?php
 // Answers questions on stdin (JSON: a list of [operation, argument…]) with Composer's own classes (JSON on stdout).
-error_reporting(E_ALL & ~E_DEPRECATED);
+error_reporting(0);
 ini_set('memory_limit', '1G');
 require_once $argv[1] . '/Composer/autoload.php';
 
@@ -20,8 +20,6 @@ $parse = function (string $text) use ($parser, &$constraints) {
 function document(string $json): array
 {
     $document = json_decode($json, true);
-    $loader = new ValidatingArrayLoader(new ArrayLoader());
-    $property = new ReflectionProperty($loader, 'config');
     $inner = new class extends ArrayLoader {
         public $seen = null;
         public function load(array $config, string $class = 'Composer\Package\CompletePackage'): \Composer\Package\BasePackage
@@ -60,7 +58,7 @@ $answers = [];
 foreach (json_decode(stream_get_contents(STDIN), true, 512, JSON_THROW_ON_ERROR) as $question) {
     try {
         $answers[] = [$operations[array_shift($question)](...$question)];
-    } catch (\Exception $e) {
+    } catch (\Throwable $e) {
         $answers[] = $e->getMessage();
     }
 }

@@ -11,7 +11,9 @@ from unittest import SkipTest
 from twisted.trial.unittest import SynchronousTestCase
 
 from packeton.core.composer.constraints import exactly, parse_constraints
-from packeton.core.composer.minifier import expanded
+from packeton.core.composer.manifest_names import package_name_error
+from packeton.core.composer.manifest_rules import ManifestCheck
+from packeton.core.composer.minifier import expanded, minified
 from packeton.core.composer.versions import (
     compare,
     normalize,
@@ -166,3 +168,103 @@ class GeneratedTests(Equality):
         questions += [("matches", self.random.choice(readable), self.random.choice(readable)) for _ in range(15_000)]
         self.check(questions)
         self.assertTrue(exactly("dev-a").matches(parse_constraints("dev-a")))
+
+
+def plain(value: Any) -> Any:
+    """Return a document without what PHP cannot tell apart: lists and objects, and empty ones from none."""
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        return [(str(key), plain(held)) for key, held in pairs]
+    return value
+
+
+def unlicensed(warnings: list[str]) -> list[str]:
+    """Return what is not about licences, which we do not check."""
+    return [warning for warning in warnings if not warning.startswith("License ")]
+
+
+class ManifestTests(Equality):
+    """The validating loader."""
+
+    PARTS: tuple[tuple[str, tuple[Any, ...]], ...] = (
+        ("name", ("acme/a", "", " ", "Acme/FooBar", "acme", "acme/a.json", "con/a", 1, None, ["a"], "a_/b", "a--b/c", "a/b--c", "a/b---c")),
+        ("version", ("1.0", "x", 1, 1.5, 2.0, True, False, ["1"], None, "", "dev-main")),
+        ("config", ({"platform": {"php": "8.1", "ext-a": False, "ext-b": "x"}}, {"platform": {"php": 8}}, {"platform": "x"}, "x", {})),
+        ("type", ("library", "a b", 1, "", "symfony-bundle")),
+        ("target-dir", ("a", 1, [])),
+        ("extra", ("x", {}, {"branch-alias": {"dev-main": "1.x-dev", "dev-a": "1.0", "dev-b": 1, "dev-c": "x-dev", "2.x-dev": "1.x-dev", "2-dev": "2.0.x-dev"}}, {"branch-alias": "x"})),
+        ("bin", ("a", "", ["a", 1], [True, "b"], {"a": []}, 5)),
+        ("scripts", ("x", {"a": "b"}, [])),
+        ("description", ("text", 1, " ")),
+        ("homepage", ("https://a.example/x", "http:///x", "ftp://a/b", "a", "https://u:p@h:99999/", "HTTP://a", "https://", "https://a:80", "http://a?b", "")),
+        ("keywords", (["a b", "é1", "a,b", 1, None], "x", [])),
+        ("authors", ([{"name": "A", "email": "a@b.example", "homepage": "x"}, "B", {"email": "a@b"}, {"name": 1}, {"email": "a b@c.de"}, {"email": '"q q"@c.de'}], "x", [{}])),
+        ("support", ({"email": "x", "irc": "irc://a/b", "docs": "x", "wiki": 1}, {"email": "a.b+c@d-e.example", "irc": "http://a/b"}, {"email": "x"}, "x")),
+        ("funding", ([{"type": "a", "url": "x"}, {"type": 1}, "x", {"url": "https://a"}], 1)),
+        ("require", ({"php": ">=8", "a/b": "^1", "A/b": "1.*", "acme/a": "1"}, {"a/b": 1}, {"x": "1"}, {"a/b": "^"}, "x", {"a/b": "self.version"}, [], ["a/b"])),
+        ("conflict", ({"a/b": "1", "c/d": "1", "e/f": "1"}, {"g/h": "<2"})),
+        ("replace", ({"a/b": "1"}, {"e/f": "self.version", "c/d": "1"})),
+        ("require-dev", ({"x/y": "@dev"}, {"ext-json": "*", "lib-": "*"})),
+        ("suggest", ({"a/b": "why"}, {"a/b": 1}, "x")),
+        ("minimum-stability", ("dev", "rc", "RC", "Alpha", "x", 1)),
+        ("autoload", ({"psr-4": {"A\\": "src", "B": "b", "": "c"}}, {"psr-0": {}}, {"x": 1, "files": []}, "x")),
+        ("source", ({"type": "git", "url": "u", "reference": "r"}, {"type": "git"}, {"type": 1, "url": "-x", "reference": " -y"}, "x", {})),
+        ("dist", ({"type": "zip", "url": "u"}, {"url": 1, "reference": []})),
+        ("include-path", (["a"], "a", [[]])),
+        ("transport-options", ({}, "x", {"a": 1})),
+        ("license", ("MIT", ["MIT", "nope"], 1)),
+    )  # fmt: skip
+
+    def compare(self, documents: list[dict[str, Any]]) -> None:
+        """Fail where errors, warnings or what is left differ."""
+        answers = ask_composer([("document", json.dumps(document)) for document in documents])
+        for document, theirs in zip(documents, answers, strict=True):
+            check = ManifestCheck(document)
+            check.run()
+            if isinstance(theirs, Refused):  # Composer itself breaks on it: a name that is no text
+                self.assertTrue(check.errors, document)
+                continue
+            self.assertEqual((theirs["errors"], unlicensed(theirs["warnings"])), (check.errors, check.warnings), document)
+            if not check.errors:
+                left = {key: value for key, value in theirs["document"].items() if value != []}
+                self.assertEqual(plain(left), plain({key: value for key, value in check.document.items() if value not in ([], {})}))
+
+    def test_each_rule(self) -> None:
+        """One wrong thing at a time."""
+        base = {"name": "acme/a", "description": "d"}
+        self.compare([{**base, key: value} for key, values in self.PARTS for value in values])
+
+    def test_many_at_once(self) -> None:
+        """All sorts of things at a time."""
+        chance = random.Random(SEED)
+        documents = []
+        for _ in range(3000):
+            chosen = chance.sample(self.PARTS, chance.randint(2, 8))
+            documents.append({"name": "acme/a", **{key: chance.choice(values) for key, values in chosen}})
+        self.compare(documents)
+
+    def test_real_manifests(self) -> None:
+        """What is published is good, and nothing of it is lost."""
+        versions = [version for document in upstream_versions().values() for version in document]
+        documents = random.Random(SEED).sample(versions, 2000)
+        self.compare([{key: value for key, value in document.items() if key not in {"uid", "time"}} for document in documents])
+
+    def test_names(self) -> None:
+        """Names of all sorts."""
+        chance = random.Random(SEED)
+        pieces = ("a", "b", "A", "Foo", "1", ".", "-", "--", "_", "/", "/", "con", "json", ".json", "php", "ext-", "lib-", "é", " ", "com1", "\n")
+        names = ["".join(chance.choices(pieces, k=chance.randint(1, 7))) for _ in range(8000)]
+        for name, theirs in zip(names, ask_composer([("name", name) for name in names]), strict=True):
+            self.assertEqual(theirs, package_name_error(name), name)
+
+
+class MinifierTests(Equality):
+    """MetadataMinifier."""
+
+    def test_real_documents(self) -> None:
+        """Real documents are minified and expanded to the same."""
+        documents = [versions[:150] for versions in upstream_versions().values() if versions][::6]
+        answers = ask_composer([("minify", document) for document in documents])
+        for document, theirs in zip(documents, answers, strict=True):
+            self.assertEqual([plain(version) for version in theirs], [plain(version) for version in minified(document)])
+            self.assertEqual(document, list(expanded(minified(document))))
