@@ -188,3 +188,30 @@ def upgrade() -> None:
     )
     op.create_index(op.f("tokens_by_owner"), "tokens", ["owner"], unique=False)
     op.create_index(op.f("tokens_by_user_identifier"), "tokens", ["user_identifier"], unique=False)
+    op.create_table(
+        "remembered_browsers",
+        sa.Column("series", sa.String(64), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("previous", sa.String(64)),
+        sa.Column("rotated_at", Instant, nullable=False),
+        sa.Column("user_id", sa.Integer),
+        sa.Column("name", sa.String(191), nullable=False),
+        sa.Column("expires_at", Instant, nullable=False),
+        sa.Column("address", sa.String(64), nullable=False),
+        sa.Column("agent", sa.String(512), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("remembered_browsers_to_users_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("series", name=op.f("remembered_browsers_key")),
+    )
+    op.create_index(op.f("remembered_browsers_by_expires_at"), "remembered_browsers", ["expires_at"], unique=False)
+    op.create_index(op.f("remembered_browsers_by_user_id"), "remembered_browsers", ["user_id"], unique=False)
+    op.create_table(
+        "used_codes",
+        sa.Column("user_id", sa.Integer, nullable=False),
+        sa.Column("counter", sa.BigInteger, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("used_codes_to_users_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("used_codes_key")),
+    )

@@ -1,0 +1,1 @@
+"""Who calls, sessions, accounts, and what the pages need of them."""
