@@ -18,7 +18,14 @@ from twisted.internet.endpoints import serverFromString
 
 from packeton.config.dotenv import with_dotenv
 from packeton.config.mail import mail_sender, mail_server
-from packeton.config.settings import MirrorSettings, ProxySettings, Secret, Settings, UpstreamSettings
+from packeton.config.settings import (
+    LdapProviderSettings,
+    MirrorSettings,
+    ProxySettings,
+    Secret,
+    Settings,
+    UpstreamSettings,
+)
 from packeton.config.sources import Tree, files_of, read_tree
 from packeton.config.unbuilt import ACCEPTED, UNBUILT
 from packeton.config.units import duration, size
@@ -284,6 +291,8 @@ def _check_top(settings: Settings, reader: _Reader) -> None:
         if "@" in urlsplit(settings.public_url).netloc:
             raise reader.wrong("packeton.public_url", "must not hold a user or password")
     _check_upstream(settings.upstream, reader)
+    for name, provider in settings.ldap.providers.items():
+        _check_ldap(provider, f"packeton.ldap.providers.{name}", reader)
     for path, read, text in (
         ("packeton.mail.dsn", mail_server, "null://null" if settings.mail.dsn is None else settings.mail.dsn.reveal()),
         ("packeton.mail.sender", mail_sender, settings.mail.sender),
@@ -298,6 +307,26 @@ def _check_top(settings: Settings, reader: _Reader) -> None:
     ):
         if value not in choices:
             raise reader.wrong(path, f"must be one of {', '.join(choices)}, not {reader.shown(path, value)}")
+
+
+def _check_ldap(provider: LdapProviderSettings, path: str, reader: _Reader) -> None:
+    try:
+        parts = urlsplit(provider.server)
+        good = parts.scheme in {"ldap", "ldaps"} and bool(parts.hostname) and parts.port != 0
+        good = good and parts.path in {"", "/"} and not (parts.query or parts.fragment or "@" in parts.netloc)
+    except ValueError:
+        good = False
+    if not good:
+        raise reader.wrong(f"{path}.server", "must be ldap://host:port or ldaps://host:port")
+    if (provider.search_dn is None) != (provider.search_password is None):
+        raise reader.wrong(f"{path}.search_password", "search_dn and search_password are given together or not at all")
+    for name, text in (("filter", provider.filter), ("login_dn", provider.login_dn)):
+        if text is not None and "{username}" not in text:
+            raise reader.wrong(f"{path}.{name}", "must have {username} in it")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", provider.uid_key):
+        raise reader.wrong(f"{path}.uid_key", "must be the name of an attribute")
+    if not provider.timeout:
+        raise reader.wrong(f"{path}.timeout", "must be more than nothing")
 
 
 def _check_upstream(upstream: UpstreamSettings, reader: _Reader) -> None:

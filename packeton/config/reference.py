@@ -28,6 +28,9 @@ packeton:
 EXAMPLES = {
     "mirrors": "acme",
     "proxies": "files",
+    "providers": "staff",
+    "server": "ldap://ldap.example.com",
+    "base_dn": "ou=people,dc=example,dc=com",
     "url": "https://repo.example.com",
     "path": "/files",
     "username": "reader",

@@ -10,6 +10,8 @@ from attrs import field, frozen
 __all__ = [
     "CacheSettings",
     "HttpBasicSettings",
+    "LdapProviderSettings",
+    "LdapSettings",
     "LogSettings",
     "MailSettings",
     "MirrorSettings",
@@ -49,6 +51,41 @@ class LogSettings:
     """`debug`, `info`, `warn` or `error`."""
     access: bool = True
     """One line a request. Credentials and query strings never appear in it."""
+
+
+@frozen(kw_only=True)
+class LdapProviderSettings:
+    """`packeton.ldap.providers.<name>`: one search in one directory, and the roles of those it finds."""
+
+    server: str
+    """`ldap://host:389` or `ldaps://host`."""
+    start_tls: bool = False
+    """Encrypt an `ldap://` connection before anything is said; the certificate is verified."""
+    ca_file: Path | None = None
+    """PEM file of certificate authorities to trust besides the system's."""
+    base_dn: str
+    search_dn: str | None = None
+    """Who searches; without it the search is anonymous."""
+    search_password: Secret | None = None
+    uid_key: str = "uid"
+    """The attribute with the user's name: `uid`, `sAMAccountName` …"""
+    filter: str = "({uid_key}={username})"
+    """Who is found; `{uid_key}` and `{username}` are put in, escaped."""
+    login_dn: str | None = None
+    """The DN that a user binds as, with `{username}` in it; without it the DN that the search finds."""
+    default_roles: tuple[str, ...] = ("ROLE_USER",)
+    """Roles of users that are not ours as well."""
+    timeout: timedelta = timedelta(seconds=5)
+
+
+@frozen(kw_only=True)
+class LdapSettings:
+    """`packeton.ldap`: users of directories, beside our own."""
+
+    first: bool = False
+    """Who is in a directory has its roles, even where we have a user of the name; else ours come first."""
+    providers: Mapping[str, LdapProviderSettings] = field(factory=dict)
+    """By name, asked in this order."""
 
 
 @frozen(kw_only=True)
@@ -174,6 +211,7 @@ class Settings:
     """How long a stop waits for fills that are under way."""
     log: LogSettings = field(factory=LogSettings)
     mail: MailSettings = field(factory=MailSettings)
+    ldap: LdapSettings = field(factory=LdapSettings)
     upstream: UpstreamSettings = field(factory=UpstreamSettings)
     cache: CacheSettings = field(factory=CacheSettings)
     mirrors: Mapping[str, MirrorSettings] = field(factory=dict)
