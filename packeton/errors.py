@@ -97,6 +97,10 @@ class UpstreamChanged(UpstreamFailed):
 class UpstreamRefused(UpstreamFailed):
     """An upstream will not give this to us (401, 403, 451 …): asking again would not help."""
 
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
 
 class BadContent(UpstreamFailed):
     """An upstream answered with something that is not what was asked for, or is damaged."""

@@ -63,6 +63,8 @@ class Phase(StrEnum):
     """Where a synchronisation is."""
 
     IDLE = "idle"
+    FORGETTING = "forgetting"
+    """What is stored is deleted."""
     REFRESHING = "refreshing"
     """What clients use is asked for anew."""
     LISTING = "listing"

@@ -379,7 +379,7 @@ def refusal(head: Head) -> PacketonError:
     if head.status in {403, 429, 503} and limited:
         return UpstreamBusy(message)
     if 400 <= head.status < 500 and head.status not in TRANSIENT:
-        return UpstreamRefused(message)
+        return UpstreamRefused(message, status=head.status)
     if head.status < 300:
         return BadContent(f"{message} with {head.header('content-type') or 'something'} that was not asked for")
     return UpstreamFailed(message)
