@@ -1,0 +1,1 @@
+"""Hooks: what forges send us."""
