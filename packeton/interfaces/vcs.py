@@ -115,6 +115,8 @@ class RefReading:
     """What one ref holds."""
 
     ref: Ref
+    skipped: str | None = None
+    """Why nothing was read: its name is no version, it leads to no commit. One line for the log."""
     unchanged: bool = False
     """The caller knew this commit for this ref: nothing was read again."""
     readings: tuple[Reading, ...] = ()
@@ -152,6 +154,10 @@ class CrawlPlan:
     """Directories, or composer.json files, that the globs must not find."""
     known: Mapping[str, str] = field(factory=dict, repr=False)
     """By `Ref.key`, the commits that need not be read again."""
+    known_default: str | None = None
+    """The branch that was the default when `known` was learnt: if another one is it now, both are read again."""
+    name: str | None = None
+    """The package's name, which all versions get. Default: for each directory, as the default branch has it."""
     manifest: bytes | None = field(default=None, repr=False)
     """Stands in for the composer.json of every ref (packages of type asset)."""
     render: bool = True
@@ -169,15 +175,14 @@ class Crawl:
     """By `Ref.key`, the commits of all refs that are there now; what is missing here has vanished."""
     default_branch: str | None
     default_commit: str | None
-    manifest: FileContent | None = None
-    """composer.json in the root of the default branch."""
-    readme: FileContent | None = None
-    """As composer.json's `readme` names it, else README.md, README, README.txt …, in the root of the default branch."""
-    lock: bytes | None = None
     directories: tuple[str, ...] = ()
     """What was read, the directories that the globs found among them."""
-    files: int = 0
-    """How many files the default branch has; 0 where globs did not ask."""
+    names: Mapping[str, str] = field(factory=dict)
+    """By directory, the `name` in its composer.json on the default branch; directories without one are missing."""
+    readmes: Mapping[str, FileContent] = field(factory=dict, repr=False)
+    """By directory, on the default branch: as composer.json's `readme` names it, else README.md, README …"""
+    lock: bytes | None = None
+    """composer.lock in the root of the default branch."""
 
 
 @frozen(kw_only=True)

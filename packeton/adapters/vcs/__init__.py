@@ -1,0 +1,1 @@
+"""Version control: git through dulwich, Mercurial and Subversion through their programs; all in child processes."""

@@ -1,0 +1,109 @@
+"""Checkouts with real children and what the tests of this folder share."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+
+from packeton.adapters.processes import PoolLimits, ProcessPool
+from packeton.adapters.threads import Threads
+from packeton.adapters.vcs.checkouts import Checkouts, VcsRules
+from packeton.adapters.vcs.values import VcsBounds
+from packeton.errors import VcsFailed
+from packeton.interfaces.vcs import ArchiveOrder, BuiltArchive, Crawl, CrawlPlan, RefReading, VcsAccess
+from tests.support.vcs import GitHttp, GitRepository
+
+__all__ = ["CheckoutsTestCase"]
+
+
+class CheckoutsTestCase(TestCase):
+    """A folder, a pool, and a `Checkouts` on both."""
+
+    timeout = 120
+
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="vcs-")).resolve()
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.data = self.folder / "data"
+        self.log: list[str] = []
+        self.pool = ProcessPool(reactor, {"PATH": self.path()}, PoolLimits(niceness=0))
+        self.pool.startService()
+        self.addCleanup(self.pool.stopService)
+        threads = Threads(reactor, "files", 2)
+        threads.startService()
+        self.addCleanup(threads.stopService)
+        self.threads = threads
+        self.checkouts = self.make()
+
+    @staticmethod
+    def path() -> str:
+        import os
+
+        return os.environ["PATH"]
+
+    def make(self, *, bounds: VcsBounds | None = None, within: timedelta = timedelta(seconds=60), crawls: int = 2) -> Checkouts:
+        rules = VcsRules(
+            folder=self.data, local_paths=(str(self.folder / "local"),), within=within, bounds=bounds or VcsBounds(), crawls=crawls
+        )
+        return Checkouts(self.pool, self.threads, rules)
+
+    def repository(self, name: str = "lib.git", **options: Any) -> GitRepository:
+        return GitRepository.make(self.folder / "local" / name, **options)
+
+    def serve(self, **options: Any) -> GitHttp:
+        server = GitHttp(self.folder / "local", **options).start()
+        self.addCleanup(server.stop)
+        return server
+
+    async def crawl(self, access: VcsAccess | str, **plan: Any) -> tuple[Crawl, list[RefReading]]:
+        readings: list[RefReading] = []
+        self.batches: list[int] = []
+
+        async def take(batch: Sequence[RefReading]) -> None:
+            self.batches.append(len(batch))
+            readings.extend(batch)
+
+        if isinstance(access, str):
+            access = VcsAccess(url=access)
+        crawl = await self.checkouts.crawl(access, CrawlPlan(**plan), take, self.log.append)
+        return crawl, readings
+
+    async def versions(self, access: VcsAccess | str, **plan: Any) -> dict[str, str]:
+        """Crawl, and return what each ref came to: its version, or why there is none."""
+        _, readings = await self.crawl(access, **plan)
+        return {reading.ref.key: self.told(reading) for reading in readings}
+
+    @staticmethod
+    def told(reading: RefReading) -> str:
+        if reading.unchanged:
+            return "unchanged"
+        if reading.skipped:
+            return reading.skipped
+        first = reading.readings[0] if reading.readings else None
+        if first is None:
+            return "nothing"
+        return first.version["version"] if first.version is not None else (first.skipped or first.invalid or "?")
+
+    async def failure(self, access: VcsAccess | str) -> VcsFailed:
+        return await self.assertFailure(Deferred.fromCoroutine(self.crawl(access)), VcsFailed)
+
+    async def archive(self, access: VcsAccess | str, reference: str, name: str = "out.zip", **order: Any) -> tuple[BuiltArchive, Path]:
+        if isinstance(access, str):
+            access = VcsAccess(url=access)
+        destination = self.folder / name
+        built = await self.checkouts.archive(access, ArchiveOrder(reference=reference, **order), destination, self.log.append)
+        return built, destination
+
+    async def until(self, condition: Any) -> None:
+        for _ in range(2000):
+            if condition():
+                return
+            await deferLater(reactor, 0.01)
+        self.fail("it did not happen")
