@@ -7,6 +7,7 @@ from typing import Self
 
 __all__ = [
     "BadContent",
+    "BadCredentials",
     "ChildFailed",
     "ConfigurationInvalid",
     "Conflict",
@@ -56,6 +57,19 @@ class TooLarge(Invalid):
 
 class Unauthenticated(PacketonError):
     """Credentials are needed, or the given ones are not good."""
+
+
+class BadCredentials(Unauthenticated):
+    """
+    The given credentials are not good; the client always learns the same.
+
+    `reason` is for the audit trail, `name` is who it was about where that is known.
+    """
+
+    def __init__(self, reason: str, *, name: str | None = None) -> None:
+        super().__init__("Bad credentials.")
+        self.reason = reason
+        self.name = name
 
 
 class Denied(PacketonError):

@@ -29,7 +29,7 @@ NAMED: Final = re.compile(
     ["']? \s{0,9} [=:]{1,2} \s{0,9} [\[(]{0,2} b? ["']?) [^\s"'&;,)\]]+"""
 )
 SCHEME: Final = re.compile(r"(?i)\b(basic|bearer)\s{1,9}[A-Za-z0-9+/._=~-]{6,}")
-KNOWN: Final = re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-)[A-Za-z0-9_-]{8,}")
+KNOWN: Final = re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|pk_api_|pk_jwt_|pat_|whk_)[A-Za-z0-9_.-]{8,}")
 WORDS: Final = ("token", "key", "passw", "passphrase", "secret", "authorization", "cookie")
 """One of them is in all that NAMED matches; looking for them is the faster way to see that there is nothing."""
 ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {

@@ -9,6 +9,7 @@ from twisted.application.service import MultiService
 from twisted.web.resource import IResource
 
 from packeton.adapters.upstream.http import HttpTransport
+from packeton.assembly.accounts import access_work, open_accounts
 from packeton.assembly.mirrors import mirror_site
 from packeton.assembly.proxies import proxy_mount
 from packeton.assembly.running import Running, periodic_work
@@ -60,12 +61,15 @@ def build(
         for alias, mirror in settings.mirrors.items()
     }
     directory = MirrorDirectory(sites)
+    accounts = open_accounts(store)
+    periodic = periodic_work(store)
+    access_work(accounts, store).setServiceParent(periodic)
     services = MultiService()
-    Running(store, fills, transport, periodic_work(store)).setServiceParent(services)
+    Running(store, fills, transport, periodic).setServiceParent(services)
     metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))
     mounts = {
         proxy.path: proxy_mount(name, proxy, settings, store, fills, transport)
         for name, proxy in settings.proxies.items()
     }
-    resource = root_resource(settings, store, directory, mounts)
+    resource = root_resource(settings, store, accounts, directory, mounts)
     return Packeton(resource=resource, services=services, settings=settings)

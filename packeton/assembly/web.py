@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from twisted.web.resource import IResource
 
+from packeton.assembly.accounts import Accounts, gate_of
 from packeton.assembly.store import Store
 from packeton.config.settings import Settings
 from packeton.features.mirroring.directory import MirrorDirectory
@@ -21,7 +22,7 @@ __all__ = ["root_resource"]
 
 
 def root_resource(
-    settings: Settings, store: Store, directory: MirrorDirectory, mounts: Mapping[str, IResource]
+    settings: Settings, store: Store, accounts: Accounts, directory: MirrorDirectory, mounts: Mapping[str, IResource]
 ) -> IResource:
     """Return the resource that answers everything."""
     clock = store.reactor
@@ -30,11 +31,12 @@ def root_resource(
         trusted_proxies=settings.trusted_proxies,
         trusted_hosts=settings.trusted_hosts,
     )
+    gate = gate_of(accounts, store, addresses)
     checks = {"database:ping": store.records.totals}
     routes: list[Routes] = [
         PageRoutes(directory, store.dists, addresses),
-        MirrorRoutes(directory, Renditions(settings.cache.memory_bytes), addresses),
-        DistRoutes(directory, clock),
+        MirrorRoutes(directory, Renditions(settings.cache.memory_bytes), addresses, gate),
+        DistRoutes(directory, clock, gate),
         HealthRoutes(enabled=settings.health_check, checks=checks, clock=clock),
         MetricRoutes(store.metrics),
     ]

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-__all__ = ["interpolate"]
+__all__ = ["as_bool", "interpolate"]
 
 PLACEHOLDER: Final = re.compile(r"%(?:env\(([^()%]*)\)|([A-Za-z0-9_.]+(?:\(\w+\))?))?%")
 NUMBER: Final = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*")
@@ -136,7 +136,8 @@ def _member(key: str, rest: str, sources: _Sources) -> Any:
     raise _Missing(f"the environment's {rest.rpartition(':')[2]} has no member {key}")
 
 
-def _bool(value: Any) -> bool:
+def as_bool(value: Any) -> bool:
+    """Read a switch as PHP's filter_var does; what is no number and no word for it is no."""
     text = str(value).strip().lower()
     if text in TRUE:
         return True
@@ -172,8 +173,8 @@ def _csv(value: Any) -> list[str]:
 
 CASTS: Final[dict[str, Callable[[Any], Any]]] = {
     "string": str,
-    "bool": _bool,
-    "not": lambda value: not _bool(value),
+    "bool": as_bool,
+    "not": lambda value: not as_bool(value),
     "int": _int,
     "float": _float,
     "json": json.loads,

@@ -17,6 +17,7 @@ from attrs import evolve, field, frozen
 from twisted.internet.endpoints import serverFromString
 
 from packeton.config.dotenv import with_dotenv
+from packeton.config.environment import as_bool
 from packeton.config.mail import mail_sender, mail_server
 from packeton.config.settings import (
     LdapProviderSettings,
@@ -29,6 +30,7 @@ from packeton.config.settings import (
 from packeton.config.sources import Tree, files_of, read_tree
 from packeton.config.unbuilt import ACCEPTED, UNBUILT
 from packeton.config.units import duration, size
+from packeton.core.access.patterns import parse_line
 from packeton.core.composer.credentials import Credentials
 from packeton.errors import ConfigurationInvalid, Invalid
 
@@ -43,6 +45,22 @@ UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f\\]")
 PACKAGIST = frozenset({"packagist.org", "repo.packagist.org", "packagist.com"})
 Number = TypeVar("Number", int, timedelta)
 OUR_PATHS = ("/mirror", "/api", "/metrics", "/p", "/p2", "/packages.json", "/packages", "/zipball", "/downloads")
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in COMMA.split(text) if part.strip()]
+
+
+FALLBACKS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
+    ("trusted_proxies", "TRUSTED_PROXIES", _parts),
+    ("trusted_hosts", "TRUSTED_HOSTS", _parts),
+    ("mail.dsn", "MAILER_DSN", str),
+    ("mail.sender", "MAILER_FROM", str),
+    ("app_secret", "APP_SECRET", str),
+    ("anonymous_access", "PUBLIC_ACCESS", as_bool),
+    ("anonymous_archive_access", "PUBLIC_ACCESS", as_bool),
+)
+"""Variables that hold where the files say nothing: option, variable, how it is read."""
 
 
 @frozen(kw_only=True)
@@ -89,23 +107,21 @@ def load(
 
 def _overlay(tree: Tree, environment: Mapping[str, str], data: str | None, listen: Sequence[str]) -> None:
     """Lay environment variables and command line over what the files say."""
-    split = {
-        "data": ("PACKETON_DATA", lambda text: text),
+    split: dict[str, tuple[str, Callable[[str], Any]]] = {
+        "data": ("PACKETON_DATA", str),
         "listen": ("PACKETON_LISTEN", lambda text: [part.strip() for part in text.split(";") if part.strip()]),
     }
     for key, (name, read) in split.items():
         if environment.get(name):
             tree.merge({"packeton": {key: read(environment[name])}}, {f"packeton.{key}": f"environment {name}"})
     packeton = tree.values.setdefault("packeton", {})
-    for key, name in (("trusted_proxies", "TRUSTED_PROXIES"), ("trusted_hosts", "TRUSTED_HOSTS")):
-        if environment.get(name) and packeton.get(key) is None:
-            parts = [part.strip() for part in COMMA.split(environment[name]) if part.strip()]
-            tree.merge({"packeton": {key: parts}}, {f"packeton.{key}": f"environment {name}"})
-    for key, name in (("dsn", "MAILER_DSN"), ("sender", "MAILER_FROM")):
-        mail = packeton.get("mail") or {}
-        if environment.get(name) and isinstance(mail, dict) and mail.get(key) is None:
-            values = {"packeton": {"mail": {key: environment[name]}}}
-            tree.merge(values, {f"packeton.mail.{key}": f"environment {name}"})
+    for path, name, read in FALLBACKS:
+        section, _, key = path.rpartition(".")
+        holder = (packeton.get(section) or {}) if section else packeton
+        if environment.get(name) and isinstance(holder, dict) and holder.get(key) is None:
+            inner: dict[str, Any] = {key: read(environment[name])}
+            values = {"packeton": {section: inner} if section else inner}
+            tree.merge(values, {f"packeton.{path}": f"environment {name}"})
     for key, value in (("data", data), ("listen", list(listen))):
         if value:
             tree.merge({"packeton": {key: value}}, {f"packeton.{key}": "command line"})
@@ -290,6 +306,11 @@ def _check_top(settings: Settings, reader: _Reader) -> None:
         _web_url(settings.public_url, "packeton.public_url", reader)
         if "@" in urlsplit(settings.public_url).netloc:
             raise reader.wrong("packeton.public_url", "must not hold a user or password")
+    for index, text in enumerate(settings.anonymous_packages):
+        try:
+            parse_line(text)
+        except Invalid as error:
+            raise reader.wrong(f"packeton.anonymous_packages[{index}]", str(error)) from error
     _check_upstream(settings.upstream, reader)
     for name, provider in settings.ldap.providers.items():
         _check_ldap(provider, f"packeton.ldap.providers.{name}", reader)

@@ -17,6 +17,7 @@ __all__ = [
     "MirrorSettings",
     "ProxySettings",
     "Secret",
+    "SecuritySettings",
     "Settings",
     "UpstreamSettings",
 ]
@@ -97,6 +98,15 @@ class MailSettings:
     `MAILER_DSN`. Options: `verify_peer`, `require_tls`, `auto_tls`, `local_domain`."""
     sender: str = "Packeton <packeton@example.com>"
     """The sender; default: environment `MAILER_FROM`."""
+
+
+@frozen(kw_only=True)
+class SecuritySettings:
+    """`packeton.security`: how callers prove who they are."""
+
+    query_tokens: bool = True
+    """Accept tokens in the address (`?token=`, `?username=&apiToken=`), as forges' hooks send them. They are never
+    logged by us, but by what stands in front of us."""
 
 
 @frozen(kw_only=True)
@@ -205,6 +215,16 @@ class Settings:
     """Addresses and CIDR ranges whose X-Forwarded-* we believe; default: environment `TRUSTED_PROXIES`."""
     trusted_hosts: tuple[str, ...] = ()
     """Regular expressions of Host headers to accept; empty accepts any. Default: environment `TRUSTED_HOSTS`."""
+    app_secret: Secret | None = None
+    """What keys for tokens and secrets at rest are derived from; must stay the same. Default: environment `APP_SECRET`,
+    and without it a random one, made once and kept in the file `secret` of the data directory."""
+    anonymous_access: bool = False
+    """Anybody reads the metadata of `anonymous_packages`; signed-in users keep what their groups allow. Default:
+    environment `PUBLIC_ACCESS`."""
+    anonymous_archive_access: bool = False
+    """Anybody downloads dists of `anonymous_packages`. Default: environment `PUBLIC_ACCESS`."""
+    anonymous_packages: tuple[str, ...] = ("*",)
+    """What readers without an account see, where they may: `acme/a`, `acme/*`, `*`, each also with `:CONSTRAINT`."""
     health_check: bool = True
     """Answer `/api/healthz`."""
     shutdown_timeout: timedelta = timedelta(seconds=10)
@@ -212,6 +232,7 @@ class Settings:
     log: LogSettings = field(factory=LogSettings)
     mail: MailSettings = field(factory=MailSettings)
     ldap: LdapSettings = field(factory=LdapSettings)
+    security: SecuritySettings = field(factory=SecuritySettings)
     upstream: UpstreamSettings = field(factory=UpstreamSettings)
     cache: CacheSettings = field(factory=CacheSettings)
     mirrors: Mapping[str, MirrorSettings] = field(factory=dict)

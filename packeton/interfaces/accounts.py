@@ -31,7 +31,7 @@ class IUserProvider(Interface):
         """Return who has this name, or None; with our own users also by e-mail address."""
 
 
-class IUserRecords(Interface):
+class IUserRecords(IUserProvider):
     """Our own users. Names and e-mail addresses are compared without regard to case."""
 
     async def find(name: str) -> Account | None:

@@ -72,12 +72,7 @@ class Addresses:
         if self.public_url is not None:
             return self.public_url.rstrip("/")
         trusted = self._is_trusted(_peer(request))
-        host = (self._forwarded(request, b"x-forwarded-host") if trusted else None) or _text(request, b"host") or ""
-        if not HOST.fullmatch(host):
-            raise Invalid("the Host field is missing or malformed")
-        bare = host if host.endswith("]") else host.rpartition(":")[0] or host
-        if self._hosts and not any(pattern.search(bare) for pattern in self._hosts):
-            raise Invalid("this Host is not served here")
+        host, bare = self._asked(request, trusted=trusted)
         scheme = "https" if request.isSecure() else "http"
         prefix = ""
         if trusted:
@@ -98,6 +93,20 @@ class Addresses:
                 return hop if _address(hop) is not None else "-"
             peer = hop
         return peer or "-"
+
+    def host(self, request: IRequest) -> str:
+        """Return the host that the client asked for, in lower case and without port. Raises Invalid as `base_url`."""
+        return self._asked(request, trusted=self._is_trusted(_peer(request)))[1].lower()
+
+    def _asked(self, request: IRequest, *, trusted: bool) -> tuple[str, str]:
+        """Return the Host, and the same without port."""
+        host = (self._forwarded(request, b"x-forwarded-host") if trusted else None) or _text(request, b"host") or ""
+        if not HOST.fullmatch(host):
+            raise Invalid("the Host field is missing or malformed")
+        bare = host if host.endswith("]") else host.rpartition(":")[0] or host
+        if self._hosts and not any(pattern.search(bare) for pattern in self._hosts):
+            raise Invalid("this Host is not served here")
+        return host, bare
 
     def _seen_outside(self, request: IRequest, scheme: str, host: str, bare: str) -> tuple[str, str]:
         said = (self._forwarded(request, b"x-forwarded-proto") or "").lower()

@@ -45,6 +45,8 @@ STATUS: Final = {
     PacketonError: 500,
 }
 
+PROBLEM: Final = "https://tools.ietf.org/html/rfc2616#section-10"
+
 
 def status_of(error: PacketonError) -> int:
     """Return the status of the nearest listed ancestor of *error*'s class."""
@@ -53,7 +55,8 @@ def status_of(error: PacketonError) -> int:
 
 def send_error(request: IRequest, status: int, message: str) -> bytes:
     """
-    Set the head for an error and return its body, `{"status":"error","message":…}` as the reference has it.
+    Set the head for an error and return its body as the reference has it: `{"status":"error","message":…}`, for 403 a
+    problem report.
 
     For 5xx and 424 the message is also a `warning`, which Composer prints; it does so only if the Content-Type is
     exactly `application/json`.
@@ -63,9 +66,11 @@ def send_error(request: IRequest, status: int, message: str) -> bytes:
     request.setHeader(b"cache-control", b"no-store")
     for field in (b"etag", b"last-modified", b"accept-ranges", b"vary"):
         request.responseHeaders.removeHeader(field)
-    body = {"status": "error", "message": message}
+    body: dict[str, Any] = {"status": "error", "message": message}
     if status == 424 or status >= 500:
         body["warning"] = message
+    if status == 403:
+        body = {"status": 403, "detail": message, "title": "Forbidden", "type": PROBLEM}
     content = json.dumps(body).encode()
     request.setHeader(b"content-length", b"%d" % len(content))
     return b"" if request.method == b"HEAD" else content

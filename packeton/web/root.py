@@ -9,8 +9,10 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
+from packeton.core.access.repositories import RESERVED_SLUGS, SLUG
 from packeton.logs import AccessLog
 from packeton.web import errors
+from packeton.web.access import ISlug, Slug
 from packeton.web.addresses import Addresses, IMountPoint, MountPoint
 from packeton.web.server import PacketonRequest
 
@@ -21,6 +23,11 @@ OnAnswer = Callable[[str, int, str, int, float], None]
 
 BODILESS = frozenset({b"GET", b"HEAD"})
 MAX_URI_BYTES = 4096
+COMPOSER_ROUTES = (
+    ("packages.json",), ("p",), ("p2",), ("zipball",), ("downloads",), ("metadata", "changes.json"),
+    ("packages", "list.json"), ("search.json",), ("api", "security-advisories"),
+)  # fmt: skip
+"""What the paths of our own repository's routes begin with, also below the slug of a sub-repository."""
 
 
 class Routes(Protocol):
@@ -75,6 +82,7 @@ class PacketonResource(Resource):
         mount = self._mount_of(request)
         if mount is not None:
             return mount.render(request)
+        _take_slug(request)
         if request.method in BODILESS and _has_body(request):
             return errors.send_error(request, 400, "a GET request has no body here")
         return self._routed.render(request)
@@ -122,6 +130,23 @@ def _refusal(request: IRequest) -> tuple[int, str] | None:
     if not path.isprintable():
         return 400, "the address has control characters"
     return None
+
+
+def _take_slug(request: Request) -> None:
+    """
+    Move the slug of a sub-repository from the path of a Composer route into a component of the request.
+
+    So every such route works below every slug without knowing; if there is such a sub-repository, and who may use it,
+    the Gate says.
+    """
+    path = request.postpath or []
+    segments = [segment.decode() for segment in path]
+    if len(segments) < 2 or segments[0] in RESERVED_SLUGS or SLUG.fullmatch(segments[0]) is None:
+        return
+    if any(tuple(segments[1 : 1 + len(words)]) == words for words in COMPOSER_ROUTES):
+        request.setComponent(ISlug, Slug(segments[0]))
+        request.prepath = [*(request.prepath or []), path[0]]
+        request.postpath = path[1:]
 
 
 def _has_body(request: IRequest) -> bool:

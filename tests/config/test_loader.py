@@ -223,7 +223,7 @@ class RefusalTests(LoaderTestCase):
     def test_not_supported_yet(self) -> None:
         """Options of the reference that do not work yet are refused, unless they ask for nothing."""
         for text in (
-            "packeton: {archive: true}", "packeton: {anonymous_access: true}", "packeton: {metadata: {format: only_v1}}",
+            "packeton: {archive: true}", "packeton: {metadata: {format: only_v1}}",
             "packeton: {metadata: {info_cmd_message: hello}}",
             "packeton: {integrations: {x: {}}}", "packeton: {web_protection: {allow_ips: '10.0.0.1'}}",
             "packeton: {mirrors: {a: {url: 'https://x', sync_lazy: false}}}",

@@ -132,11 +132,6 @@ class Subrepo:
     markup: str | None = None
     """Of the landing page, as an administrator wrote it: sanitise before use."""
 
-    def holds(self, package: str) -> bool:
-        """Say if the package of this name is one of it."""
-        names = self.packages
-        return package in names or f"{package.partition('/')[0]}/*" in names or "*" in names
-
 
 @frozen(kw_only=True)
 class Account:

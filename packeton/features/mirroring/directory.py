@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from packeton.errors import NotFound, Unauthenticated
+from packeton.core.access.identities import ANONYMOUS, Identity
+from packeton.core.access.rules import may_use_mirror
+from packeton.errors import NotFound
 from packeton.features.mirroring.dists import Dists
 from packeton.features.mirroring.mirrors import Mirror
 
@@ -29,17 +31,20 @@ class MirrorDirectory:
         """Return the mirrors that an anonymous caller may use."""
         return [site for site in self.sites.values() if site.mirror.rules.public]
 
-    def open(self, alias: str) -> MirrorSite:
+    def open(self, alias: str, identity: Identity = ANONYMOUS) -> MirrorSite:
         """
-        Return a mirror for an anonymous caller; every route of a mirror passes here.
+        Return a mirror for a caller; every route of a mirror passes here.
 
         Raises:
-            NotFound: there is no such mirror; or it is not public while another one is.
-            Unauthenticated: it is not public.
+            NotFound: there is no such mirror; or an anonymous caller may use another one and not this.
+            Unauthenticated: the caller is anonymous, and no mirror is public.
+            Denied: the caller's groups do not allow this one.
         """
         site = self.sites.get(alias)
-        if site is not None and site.mirror.rules.public:
-            return site
-        if site is None or self.visible():
+        any_public = bool(self.visible())
+        if site is None and not identity.is_anonymous:
             raise NotFound("no such mirror")
-        raise Unauthenticated("Full authentication is required to access this resource.")
+        public = site is not None and site.mirror.rules.public
+        may_use_mirror(identity, alias, public=public, any_public=any_public)
+        assert site is not None, "one that is not there is not public"
+        return site

@@ -11,6 +11,7 @@ from packeton.core.composer.names import PackageName
 from packeton.errors import NotFound, PacketonError
 from packeton.features.mirroring.directory import MirrorDirectory
 from packeton.features.mirroring.dists import ArrivingDist, DistRequest, StoredDist
+from packeton.web.access import Gate
 from packeton.web.responses import not_modified, set_head
 from packeton.web.sending import send_blob
 from packeton.web.streaming import stream
@@ -24,8 +25,9 @@ YEAR = 365 * 24 * 3600
 class DistRoutes:
     """The dists of all mirrors."""
 
-    def __init__(self, directory: MirrorDirectory, clock: IReactorTime) -> None:
+    def __init__(self, directory: MirrorDirectory, clock: IReactorTime, gate: Gate) -> None:
         self._directory = directory
+        self._gate = gate
         self._clock = clock
 
     def install(self, app: Klein) -> None:
@@ -34,7 +36,7 @@ class DistRoutes:
 
     async def zipball(self, request: IRequest, alias: str, vendor: str, name: str, version: str, file: str) -> bytes:
         """Send one dist; its first byte goes out before its last has come in."""
-        site = self._directory.open(alias)
+        site = self._directory.open(alias, await self._gate.mirror_user(request))
         match = FILE.fullmatch(file)
         if match is None:
             raise NotFound("no such dist")

@@ -14,6 +14,7 @@ from packeton.errors import Invalid, NotFound
 from packeton.features.mirroring.directory import MirrorDirectory
 from packeton.features.mirroring.mirrors import Mirror
 from packeton.features.mirroring.renditions import Renditions
+from packeton.web.access import Gate
 from packeton.web.addresses import Addresses
 from packeton.web.bodies import read_posted
 from packeton.web.composer.renditions import Make, send_rendition
@@ -30,8 +31,11 @@ MAX_QUERY_BYTES = 2048
 class MirrorRoutes:
     """What Composer asks of a mirror, but for dists and the page."""
 
-    def __init__(self, directory: MirrorDirectory, renditions: Renditions, addresses: Addresses) -> None:
+    def __init__(
+        self, directory: MirrorDirectory, renditions: Renditions, addresses: Addresses, gate: Gate
+    ) -> None:
         self._directory = directory
+        self._gate = gate
         self._renditions = renditions
         self._addresses = addresses
 
@@ -51,59 +55,59 @@ class MirrorRoutes:
 
     async def root(self, request: IRequest, alias: str) -> bytes:
         """Upstream's root, every address in it on us."""
-        mirror = self._mirror(alias)
+        mirror = await self._mirror(request, alias)
         url = f"{self._addresses.base_url(request)}/mirror/{alias}"
         return await self._send(request, mirror, lambda: mirror.root_rendition(url))
 
     async def package(self, request: IRequest, alias: str, vendor: str, file: str) -> bytes:
         """Metadata of one package; `~dev` for its branches."""
-        mirror = self._mirror(alias)
+        mirror = await self._mirror(request, alias)
         name, dev = _metadata_file(vendor, file)
         url = f"{self._addresses.base_url(request)}/mirror/{alias}"
         return await self._send(request, mirror, lambda: mirror.package_rendition(name, dev=dev, mirror_url=url))
 
     async def search(self, request: IRequest, alias: str) -> bytes:
         """Upstream's search."""
-        mirror = self._mirror(alias)
+        mirror = await self._mirror(request, alias)
         query = _query(request, "q", "type", "page", "per_page", "tags")
         variables = {"query": query.pop("q", ""), "type": query.pop("type", "")}
         return await self._send(request, mirror, lambda: mirror.satellite_rendition(Resource.SEARCH, variables, query))
 
     async def listing(self, request: IRequest, alias: str) -> bytes:
         """Upstream's list of names."""
-        mirror = self._mirror(alias)
+        mirror = await self._mirror(request, alias)
         query = _query(request, "filter", "vendor", "type")
         return await self._send(request, mirror, lambda: mirror.satellite_rendition(Resource.LIST, query=query))
 
     async def providers(self, request: IRequest, alias: str, vendor: str, file: str) -> bytes:
         """Who provides a virtual package."""
-        mirror = self._mirror(alias)
+        mirror = await self._mirror(request, alias)
         name, _ = _metadata_file(vendor, file)
         variables = {"package": str(name)}
         return await self._send(request, mirror, lambda: mirror.satellite_rendition(Resource.PROVIDERS_API, variables))
 
     async def changes(self, request: IRequest, alias: str) -> bytes:
         """Upstream's feed of changes."""
-        mirror = self._mirror(alias)
+        mirror = await self._mirror(request, alias)
         query = _query(request, "since")
         return await self._send(request, mirror, lambda: mirror.satellite_rendition(Resource.CHANGES, query=query))
 
     async def filter_summary(self, request: IRequest, alias: str) -> bytes:
         """Upstream's filter lists in short, by which Composer blocks malware at install."""
-        mirror = self._mirror(alias)
+        mirror = await self._mirror(request, alias)
         return await self._send(request, mirror, lambda: mirror.satellite_rendition(Resource.FILTER_SUMMARY))
 
     async def filter_api(self, request: IRequest, alias: str) -> bytes:
         """Upstream's filter API."""
-        return await self._forward(request, self._mirror(alias), Resource.FILTER_API)
+        return await self._forward(request, await self._mirror(request, alias), Resource.FILTER_API)
 
     async def advisories(self, request: IRequest, alias: str) -> bytes:
         """Upstream's security advisories for the posted package names."""
-        return await self._forward(request, self._mirror(alias), Resource.ADVISORIES)
+        return await self._forward(request, await self._mirror(request, alias), Resource.ADVISORIES)
 
     async def notify(self, request: IRequest, alias: str) -> bytes:
         """Install notifications: answered at once, passed on in the background where configured."""
-        mirror = self._mirror(alias)
+        mirror = await self._mirror(request, alias)
         body = read_posted(request)
         try:
             downloads = json.loads(body)["downloads"]
@@ -119,13 +123,13 @@ class MirrorRoutes:
 
     async def notify_one(self, request: IRequest, alias: str, vendor: str, name: str) -> bytes:
         """One install notification of Composer 1."""
-        self._mirror(alias)
+        await self._mirror(request, alias)
         PackageName.parse(f"{vendor}/{name}")
         request.setResponseCode(201)
         return send_bytes(request, b'{"status":"success"}', "application/json")
 
-    def _mirror(self, alias: str) -> Mirror:
-        return self._directory.open(alias).mirror
+    async def _mirror(self, request: IRequest, alias: str) -> Mirror:
+        return self._directory.open(alias, await self._gate.mirror_user(request)).mirror
 
     async def _forward(self, request: IRequest, mirror: Mirror, resource: Resource) -> bytes:
         content_type = request.requestHeaders.getRawHeaders(b"content-type", [b"application/octet-stream"])[0]

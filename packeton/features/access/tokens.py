@@ -1,0 +1,63 @@
+"""Recognising API tokens and personal access tokens."""
+
+from attrs import define
+from zope.interface import implementer
+
+from packeton.core.access.accounts import Account, TokenKind
+from packeton.core.access.tokens import SecretKind, has_checksum, recognise, token_digest
+from packeton.errors import BadCredentials
+from packeton.interfaces.accounts import ITokenRecords, IUserProvider, TokenOwner
+from packeton.interfaces.authentication import Credentials, IAuthenticator, Verified
+from packeton.interfaces.clocks import Now
+from packeton.interfaces.keys import Keys
+
+__all__ = ["TokenAuthenticator"]
+
+METHODS = {TokenKind.API: "api-token", TokenKind.PERSONAL: "token"}
+
+
+@implementer(IAuthenticator)
+@define
+class TokenAuthenticator:
+    """
+    Looks a token up by its keyed digest: one query, whoever it belongs to and whether or not there is one.
+
+    `_users` says which roles users of other systems have now.
+    """
+
+    _tokens: ITokenRecords
+    _users: IUserProvider
+    _keys: Keys
+    _now: Now
+
+    async def identify(self, credentials: Credentials) -> Verified | None:
+        """Return who it is."""
+        kind = recognise(credentials.username, credentials.secret)
+        if kind not in {SecretKind.API, SecretKind.PERSONAL}:
+            return None
+        digest = token_digest(self._keys("tokens"), credentials.secret)
+        found: TokenOwner | None = await self._tokens.by_digest(digest)
+        if found is None or found.token.kind.value != kind.value:
+            raise BadCredentials("there is no such token", name=credentials.username)
+        account = found.account
+        if account is None and found.token.user_identifier is not None:
+            account = await self._users.find(found.token.user_identifier)
+        if account is None or not _is_named(credentials, kind, account):
+            raise BadCredentials("the token belongs to somebody else", name=credentials.username)
+        now, token = self._now(), found.token
+        if not account.is_open(now):
+            raise BadCredentials("the account is disabled or has expired", name=account.name)
+        if token.expires_at is not None and now >= token.expires_at:
+            raise BadCredentials("the token has expired", name=account.name)
+        identity = account.identity(METHODS[token.kind], scopes=token.scopes, valid_until=token.expires_at)
+        return Verified(identity=identity, token_id=token.id)
+
+
+def _is_named(credentials: Credentials, kind: SecretKind, account: Account) -> bool:
+    """Say if the name that was sent is the owner's; a token that tells its kind needs none."""
+    if credentials.names_nobody:
+        return kind is SecretKind.PERSONAL or has_checksum(credentials.secret) or credentials.username == account.name
+    if kind is SecretKind.PERSONAL:
+        return credentials.username == account.name
+    given = (credentials.username or "").lower()
+    return given == account.name.lower() or (account.user is not None and given == account.user.email.lower())
