@@ -1,0 +1,1 @@
+"""Signals and locks between processes."""
