@@ -18,6 +18,7 @@ __all__ = [
     "StorageFailed",
     "TooLarge",
     "Unauthenticated",
+    "Unsealable",
     "UpstreamBusy",
     "UpstreamChanged",
     "UpstreamFailed",
@@ -86,6 +87,10 @@ class Conflict(PacketonError):
 
 class StorageFailed(PacketonError):
     """The disk is full, read-only or broken. Serving goes on where upstream answers."""
+
+
+class Unsealable(PacketonError):
+    """A secret at rest cannot be opened: APP_SECRET changed, or somebody changed what is stored."""
 
 
 class UpstreamFailed(PacketonError):
