@@ -52,6 +52,11 @@ $operations = [
     'expand' => fn ($versions) => MetadataMinifier::expand($versions),
     'name' => fn ($name) => ValidatingArrayLoader::hasPackageNamingError($name),
     'document' => 'document',
+    'glob' => fn ($glob, $paths) => array_values(preg_grep(\Symfony\Component\Finder\Glob::toRegex($glob), $paths)),
+    'excluded' => function ($rule, $paths) {
+        $filter = new \Composer\Package\Archiver\ComposerExcludeFilter('/', (array) $rule);
+        return array_values(array_filter($paths, fn ($path) => $filter->filter('/' . $path, false)));
+    },
     'array_merge_recursive' => fn ($left, $right) => array_merge_recursive($left, $right),
 ];
 $answers = [];

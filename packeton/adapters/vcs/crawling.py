@@ -13,8 +13,8 @@ from typing import Any
 from packeton.adapters.children import Outlet
 from packeton.adapters.vcs.checkout import Checkout, Tip
 from packeton.adapters.vcs.values import VcsBounds
-from packeton.core.composer.globs import find_directories
 from packeton.core.composer.manifests import Manifest
+from packeton.core.composer.monorepos import find_directories
 from packeton.core.composer.sources import Named, Skipped, branch_version, manifest_of, of_branch, of_tag, tag_version
 from packeton.errors import Invalid
 from packeton.interfaces.vcs import Crawl, CrawlPlan, FileContent, Reading, Ref, RefKind, RefReading

@@ -74,9 +74,7 @@ def parse_address(text: str, local_paths: Sequence[str] = ()) -> VcsAddress:
         raise Invalid("addresses that name a git remote helper (`helper::address`) are not accepted")
     match = SCP.fullmatch(url)
     if match is None or match[2].startswith("."):
-        raise Invalid(
-            "the repository needs an address such as https://host/path, ssh://git@host/path or git@host:path"
-        )
+        raise Invalid("the repository needs an address such as https://host/path, ssh://git@host/path or git@host:path")
     user, host = match[1] or "", match[2].strip("[]")
     return _checked(VcsAddress(url=url, scheme="ssh", host=host, user=user, path=match[3]))
 

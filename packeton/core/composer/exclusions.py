@@ -1,11 +1,12 @@
 """composer.json's `archive.exclude`: which files stay out of an archive."""
 
-import re
 from collections.abc import Iterable
+from typing import Any
 
 from attrs import frozen
 
-from packeton.core.composer.globs import MAX_GLOB_LENGTH, MAX_GLOB_STARS, glob_pattern
+from packeton.core.composer.globs import compiled, glob_pattern
+from packeton.errors import Invalid
 
 __all__ = ["Exclusions"]
 
@@ -17,11 +18,11 @@ class Exclusions:
     """
     Patterns much like gitignore's; the last one that matches decides, `!` takes back.
 
-    Patterns that are too long or have too many stars are left out.
+    Patterns that are too long, or none, are left out; matching takes time like the length of the path.
     Source: Composer's Package/Archiver/BaseExcludeFilter and ComposerExcludeFilter, Symfony's Finder/Glob.
     """
 
-    _rules: tuple[tuple[re.Pattern[str], bool], ...] = ()
+    _rules: tuple[tuple[Any, bool], ...] = ()
 
     @classmethod
     def of(cls, patterns: Iterable[object]) -> "Exclusions":
@@ -30,9 +31,8 @@ class Exclusions:
         for pattern in list(patterns)[:MAX_PATTERNS]:
             if not isinstance(pattern, str) or not pattern.strip() or pattern.strip().startswith("#"):
                 continue
-            text = pattern.strip()
-            if len(text) <= MAX_GLOB_LENGTH and text.count("*") <= MAX_GLOB_STARS:
-                rules.append(_rule(text))
+            if (rule := _rule(pattern.strip())) is not None:
+                rules.append(rule)
         return cls(tuple(rules))
 
     def __bool__(self) -> bool:
@@ -47,14 +47,13 @@ class Exclusions:
         return excluded
 
 
-def _rule(text: str) -> tuple[re.Pattern[str], bool]:
+def _rule(text: str) -> tuple[Any, bool] | None:
     excludes = not text.startswith("!")
     text = text.lstrip("!")
     slash = text.find("/")
-    if slash == 0:
-        start = "^/"
-    elif slash in {-1, len(text) - 1}:
-        start = "/"
-    else:
-        start = ""
-    return re.compile(f"{start}{glob_pattern(text.strip('/'))}(?=$|/)"), excludes
+    start = "^/" if slash == 0 else "/" if slash in {-1, len(text) - 1} else ""
+    glob = text.strip("/")
+    try:
+        return (compiled(f"{start}(?:{glob_pattern(glob)})(?:/|$)"), excludes) if glob else None
+    except Invalid:
+        return None
