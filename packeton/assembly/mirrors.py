@@ -14,12 +14,19 @@ from packeton.features.caching.fills import Fills
 from packeton.features.mirroring.directory import MirrorSite
 from packeton.features.mirroring.dists import Dists
 from packeton.features.mirroring.documents import Documents
-from packeton.features.mirroring.mirrors import Mirror, MirrorRules
+from packeton.features.mirroring.editions import Editions
+from packeton.features.mirroring.mirrors import Mirror
+from packeton.features.mirroring.offering import Offering
+from packeton.features.mirroring.originals import Originals
+from packeton.features.mirroring.policy import Policy
 from packeton.features.mirroring.publications import Publications
+from packeton.features.mirroring.rules import MirrorRules
+from packeton.interfaces.upstream import UpstreamLimits
 
 __all__ = ["mirror_site"]
 
 DEFAULT_INTERVAL = 300
+FROZEN_FOR = timedelta(days=36_500)
 STALE_FACTOR = 12
 """A document is served, and refreshed behind the client's back, for this many times its fresh life more."""
 
@@ -52,7 +59,14 @@ def mirror_site(
         notify=bool(mirror.parent_notify),
         public=mirror.public_access,
         info=mirror.info_cmd_message,
+        lazy=bool(mirror.sync_lazy),
+        disable_v1=mirror.disable_v1,
+        disable_v2=mirror.disable_v2,
+        dist_shasum=mirror.dist_shasum,
+        hide_source=mirror.hide_source,
+        max_names=mirror.available_packages_count_limit,
     )
+    policy = Policy()
     limits = limits_of(settings.upstream, settings.upstream.max_metadata_bytes)
     documents = Documents(
         client=client,
@@ -66,7 +80,7 @@ def mirror_site(
         stale_if_error=mirror.stale_if_error,
         stale_for=fresh_for * STALE_FACTOR,
     )
-    site = Mirror(rules, documents, Publications(store.publications), client, store.in_thread, limits)
+    site = _mirror(rules, policy, documents, store, client, limits)
     dists = Dists(
         mirror=site,
         client=client,
@@ -84,3 +98,30 @@ def mirror_site(
         on_changed=store.metrics.changed.inc,
     )
     return MirrorSite(mirror=site, dists=dists)
+
+
+def _mirror(
+    rules: MirrorRules,
+    policy: Policy,
+    documents: Documents,
+    store: Store,
+    client: HttpClient,
+    limits: UpstreamLimits,
+) -> Mirror:
+    publications = Publications(store.publications)
+    originals = Originals(
+        rules.alias, rules.url, documents, store.in_thread, lambda: FROZEN_FOR if policy.frozen else rules.fresh_for
+    )
+    editions = Editions(rules, originals, publications, store.renditions, policy, store.dists, store.in_thread)
+    return Mirror(
+        rules=rules,
+        policy=policy,
+        originals=originals,
+        editions=editions,
+        offering=Offering(rules, originals, editions, publications, store.renditions, policy),
+        documents=documents,
+        publications=publications,
+        client=client,
+        in_thread=store.in_thread,
+        limits=limits,
+    )

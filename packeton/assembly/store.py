@@ -15,6 +15,7 @@ from packeton.adapters.threads import Threads
 from packeton.config.settings import Settings
 from packeton.features.caching.housekeeping import Housekeeping
 from packeton.features.caching.storage import Storage
+from packeton.features.mirroring.renditions import Renditions
 from packeton.interfaces.blobs import IBlobStore
 from packeton.interfaces.clocks import InThread, now_of
 from packeton.web.metrics import Metrics
@@ -37,6 +38,7 @@ class Store(Service):
     dists: DistRecords
     publications: PublicationRecords
     storage: Storage
+    renditions: Renditions
     metrics: Metrics = field(factory=Metrics)
 
     def housekeeping(self) -> Housekeeping:
@@ -76,6 +78,7 @@ def open_store(settings: Settings, reactor: Any, blobs: IBlobStore | None = None
         dists=DistRecords(database),
         publications=PublicationRecords(database),
         storage=Storage(blobs, records, files, now_of(reactor), _new_name),
+        renditions=Renditions(files, settings.cache.memory_bytes),
     )
 
 

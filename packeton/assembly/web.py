@@ -8,7 +8,6 @@ from packeton.assembly.accounts import Accounts, gate_of
 from packeton.assembly.store import Store
 from packeton.config.settings import Settings
 from packeton.features.mirroring.directory import MirrorDirectory
-from packeton.features.mirroring.renditions import Renditions
 from packeton.logs import AccessLog
 from packeton.web.addresses import Addresses
 from packeton.web.composer.dists import DistRoutes
@@ -35,7 +34,7 @@ def root_resource(
     checks = {"database:ping": store.records.totals}
     routes: list[Routes] = [
         PageRoutes(directory, store.dists, addresses),
-        MirrorRoutes(directory, Renditions(settings.cache.memory_bytes), addresses, gate),
+        MirrorRoutes(directory, store.renditions, addresses, gate),
         DistRoutes(directory, clock, gate),
         HealthRoutes(enabled=settings.health_check, checks=checks, clock=clock),
         MetricRoutes(store.metrics),

@@ -180,6 +180,16 @@ class MirrorSettings:
     dist_urls: str = "mirrors"
     """`mirrors`: dist URLs stay as they are and the root's `mirrors` entry sends clients to us first. `rewrite`: dist
     URLs lead to us."""
+    dist_shasum: bool = False
+    """With `dist_urls: rewrite`: put the SHA-1 of dists that we hold into metadata that has none."""
+    hide_source: bool = False
+    """Leave `source` out of versions that have a dist, so that no client goes past us to version control."""
+    disable_v1: bool = False
+    """Offer nothing for Composer 1, and no packages in the root itself."""
+    disable_v2: bool = False
+    """Offer no `metadata-url`: Composer 2 then uses what Composer 1 does."""
+    available_packages_count_limit: int = 5000
+    """Above this the full list of names is not made."""
     parent_notify: bool | None = None
     """Pass install notifications on to upstream. Default: true for packagist.org, else false."""
     public_access: bool = False

@@ -20,9 +20,6 @@ UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     "packeton.mirrors.*.git_ssh_keys": (None, {}, []),
     "packeton.mirrors.*.available_packages": (None, []),
     "packeton.mirrors.*.available_package_patterns": (None, []),
-    "packeton.mirrors.*.available_packages_count_limit": (None, 5000),
-    "packeton.mirrors.*.disable_v1": (None, False),
-    "packeton.mirrors.*.disable_v2": (None, False),
     "packeton.mirrors.*.sync_lazy": (None, True),
 }
 ACCEPTED: Final = frozenset(

@@ -60,6 +60,9 @@ class IDistRecords(Interface):
     async def find(mirror: str, package: str, version: str, reference: str) -> DistDigest | None:
         """Return what was first seen, or None."""
 
+    async def of_package(mirror: str, package: str) -> Sequence[DistDigest]:
+        """Return what was first seen of all dists of a package."""
+
     async def first_seen(digest: DistDigest) -> DistDigest:
         """Record *digest* unless there is one already; return the one that holds."""
 

@@ -254,8 +254,8 @@ class RefusalTests(LoaderTestCase):
         for name in ("a/b", "..", ".", "a b", "", "x" * 65, "ä"):
             self.assertIn("a name is", self.refused(f"packeton: {{mirrors: {{'{name}': {{url: 'https://x'}}}}}}"), name)
         self.assertEqual(["repo.acme-1_x"], list(self.load("packeton: {mirrors: {repo.acme-1_x: {url: 'https://x'}}}").settings.mirrors))
-        message = self.refused("packeton: {mirrors: {a.b: {url: 'https://x', disable_v1: true}}}")
-        self.assertTrue(message.startswith("packeton.mirrors.a.b.disable_v1: not supported yet"), message)
+        message = self.refused("packeton: {mirrors: {a.b: {url: 'https://x', git_ssh_keys: '/k'}}}")
+        self.assertTrue(message.startswith("packeton.mirrors.a.b.git_ssh_keys: not supported yet"), message)
 
     def test_proxies(self) -> None:
         """Two mounts may neither share a path nor nest."""

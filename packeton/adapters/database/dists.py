@@ -32,6 +32,15 @@ class DistRecords:
 
         return await self._database.run(work)
 
+    async def of_package(self, mirror: str, package: str) -> Sequence[DistDigest]:
+        """Return what was first seen of all dists of a package."""
+
+        def work(connection: Connection) -> Sequence[DistDigest]:
+            here = (dists.c.mirror == mirror) & (dists.c.package == package)
+            return [DistDigest(**row._asdict()) for row in connection.execute(select(dists).where(here))]
+
+        return await self._database.run(work)
+
     async def first_seen(self, digest: DistDigest) -> DistDigest:
         """Record *digest* unless there is one; return the one that holds."""
 

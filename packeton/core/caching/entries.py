@@ -54,6 +54,8 @@ class DistDigest:
     sha256: str
     size: int
     seen_at: datetime
+    sha1: str | None = None
+    """What Composer's `shasum` is; None where the dist was not read through."""
     changed_sha256: str | None = None
     """The digest of other bytes that upstream served later under the same reference: an alarm."""
     changed_at: datetime | None = None

@@ -10,7 +10,16 @@ from attrs import frozen
 from packeton.core.composer.minifier import expanded
 from packeton.errors import BadContent
 
-__all__ = ["DistSource", "JsonObject", "find_dist", "read_object", "read_package", "version_in_url", "versions_of"]
+__all__ = [
+    "DistSource",
+    "JsonObject",
+    "find_dist",
+    "read_object",
+    "read_package",
+    "reference_in_url",
+    "version_in_url",
+    "versions_of",
+]
 
 JsonObject = dict[str, Any]
 
@@ -104,12 +113,17 @@ def find_dist(versions: Iterable[Mapping[str, Any]], version: str, reference: st
 
 
 VERSION_ONLY = 4
+DEFAULT_BRANCH = "9999999-dev"
+DEFAULT_BRANCHES = frozenset({"dev-master", "dev-trunk", "dev-default"})
 
 
 def _rank(candidate: Mapping[str, Any], dist: Mapping[str, Any], version: str, reference: str) -> int | None:
     source = candidate.get("source")
     normalized = str(candidate.get("version_normalized") or candidate.get("version") or "")
-    same_version = version in {normalized, version_in_url(normalized), candidate.get("version")}
+    names = {normalized, str(candidate.get("version") or "")}
+    if names & DEFAULT_BRANCHES:
+        names |= {DEFAULT_BRANCH}  # what Composer 1 takes them for
+    same_version = version in names or version in map(version_in_url, names)
     of_dist = reference == reference_in_url(_text(dist, "reference"))
     source_reference = reference_in_url(_text(source, "reference")) if isinstance(source, dict) else ""
     of_source = bool(reference) and reference == source_reference

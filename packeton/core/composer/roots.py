@@ -1,23 +1,30 @@
-"""packages.json: what an upstream's root offers, and the same root with every address on us."""
+"""
+packages.json: what an upstream's root offers, of every generation.
 
-from collections.abc import Mapping
+Addresses that begin with a slash lead to the host; those of `includes` and `provider-includes` always below the root's
+own directory. Source: Composer's ComposerRepository: canonicalizeUrl, loadIncludes, loadProviderListings.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from attrs import frozen
 
-from packeton.core.composer.dists import DIST_TEMPLATE, with_our_dists
-from packeton.core.composer.metadata import JsonObject, read_object
+from packeton.core.composer.metadata import read_object
 from packeton.errors import BadContent, NotFound
 
-__all__ = ["Resource", "Root", "root_url"]
+__all__ = ["OLD_PROTOCOL", "Included", "Resource", "Root", "listed_in", "root_url"]
 
 
 class Resource(Enum):
     """A satellite resource of a repository: its key in the root, and its path below our mirror's address."""
 
     METADATA = ("metadata-url", "/p2/%package%.json")
+    PROVIDERS = ("providers-url", "/pkg/%package%$%hash%.json")
+    LAZY = ("providers-lazy-url", "/pkg/%package%.json")
     SEARCH = ("search", "/search.json?q=%query%&type=%type%")
     LIST = ("list", "/packages/list.json")
     PROVIDERS_API = ("providers-api", "/providers/%package%.json")
@@ -41,6 +48,8 @@ class Resource(Enum):
 
 OLD_PROTOCOL = ("providers", "providers-url", "providers-lazy-url", "provider-includes", "includes")
 """Composer 1's ways to metadata; a client that knows `metadata-url` ignores them."""
+MARKS = (*OLD_PROTOCOL, "packages", "metadata-url")
+HASH = re.compile(r"(?:sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64})")
 
 
 def root_url(base: str) -> str:
@@ -53,6 +62,17 @@ def root_url(base: str) -> str:
 
 
 @frozen(kw_only=True)
+class Included:
+    """Another file that a root, or a file that it includes, tells of."""
+
+    path: str
+    """As it stands there, without the hash: the same for every content."""
+    url: str
+    digest: str | None
+    """`sha1:…` or `sha256:…` of its content; None where it is not told."""
+
+
+@frozen(kw_only=True)
 class Root:
     """An upstream's root file."""
 
@@ -62,15 +82,63 @@ class Root:
 
     @classmethod
     def read(cls, content: bytes, url: str) -> "Root":
-        """Parse a root. Raises BadContent when it is not one, or offers nothing that Composer 2 can read."""
+        """Parse a root. Raises BadContent when it is not one."""
         document = read_object(content)
-        root = cls(document=document, url=url)
-        if root.template(Resource.METADATA) is None and not document.get("packages"):
-            if any(document.get(key) for key in OLD_PROTOCOL):
-                raise BadContent("a Composer 1 repository (no metadata-url), which is not supported yet")
-            if "packages" not in document:
-                raise BadContent("a JSON document that is no packages.json")
-        return root
+        if not any(key in document for key in MARKS):
+            raise BadContent("a JSON document that is no packages.json")
+        packages = document.get("packages", [])
+        if not isinstance(packages, dict) and packages != []:
+            raise BadContent("a packages.json whose packages are no map")
+        return cls(document=document, url=url)
+
+    @property
+    def inline(self) -> Mapping[str, Any]:
+        """The packages that stand in the root itself."""
+        packages = self.document.get("packages")
+        return packages if isinstance(packages, Mapping) else {}
+
+    @property
+    def has_listing(self) -> bool:
+        """True: all names can be had with the hash of their document, and each document by that."""
+        listed = any(isinstance(self.document.get(key), Mapping) and self.document[key] for key in LISTINGS)
+        return listed and self.template(Resource.PROVIDERS) is not None
+
+    @property
+    def is_old(self) -> bool:
+        """True: it offers nothing but what Composer 1 knows."""
+        return self.template(Resource.METADATA) is None
+
+    @property
+    def available(self) -> list[str] | None:
+        """The names in `available-packages`, in lower case; None where the root does not say."""
+        names = self.document.get("available-packages")
+        if isinstance(names, Mapping):  # PHP's list with gaps
+            names = list(names.values())
+        return [name.lower() for name in names if isinstance(name, str)] if isinstance(names, list) else None
+
+    def provider_includes(self) -> list[Included]:
+        """Return the files that list names with the hash of their documents."""
+        return list(self._included("provider-includes"))
+
+    def includes(self) -> list[Included]:
+        """Return the files that hold packages."""
+        return list(self._included("includes"))
+
+    def within(self, document: Mapping[str, Any]) -> "Root":
+        """Return an included file, read like a root: it may include others, relative to the root."""
+        return Root(document=document, url=self.url)
+
+    def _included(self, key: str) -> Iterator[Included]:
+        included = self.document.get(key)
+        for path, told in included.items() if isinstance(included, Mapping) else ():
+            digest = _digest(told)
+            address = path.replace("%hash%", digest.partition(":")[2]) if digest else path
+            if "%hash%" not in address:
+                yield Included(path=_bare(path), url=self._below(address), digest=digest)
+
+    def _below(self, path: str) -> str:
+        absolute = urlsplit(path).scheme in {"http", "https"}
+        return path if absolute else urljoin(self.url, ".").rstrip("/") + "/" + path.lstrip("/")
 
     def template(self, resource: Resource) -> str | None:
         """
@@ -108,41 +176,29 @@ class Root:
         entries.sort(key=lambda entry: not entry.get("preferred"))
         return [urljoin(self.url, entry["dist-url"]) for entry in entries if isinstance(entry.get("dist-url"), str)]
 
-    def ours(self, mirror_url: str, *, dists: str | None, notify: bool, info: str | None) -> JsonObject:
-        """
-        Return this root with every address on us; what we do not know stays as it is.
 
-        Args:
-            mirror_url: The address of our mirror as the client sees it, without a slash at the end.
-            dists: `mirrors` adds our entry, `rewrite` changes inline dist URLs, None leaves dists to upstream.
-            notify: Keep the addresses for install notifications.
-            info: A message for Composer to print.
-        """
-        document: JsonObject = {key: value for key, value in self.document.items() if key not in OLD_PROTOCOL}
-        for resource in Resource:
-            _put(document, resource.key, mirror_url + resource.path if self.template(resource) else None)
-        if not notify:
-            for resource in (Resource.NOTIFY, Resource.NOTIFY_BATCH):
-                _put(document, resource.key, None)
-        document.pop("mirrors", None)
-        if dists == "mirrors":
-            document["mirrors"] = [{"dist-url": mirror_url + DIST_TEMPLATE, "preferred": True}]
-        elif dists == "rewrite":
-            document = with_our_dists(document, mirror_url)
-        if info is not None:
-            document["info"] = info
-        return document
+LISTINGS = ("provider-includes", "providers")
 
 
-def _put(document: JsonObject, path: tuple[str, ...], value: str | None) -> None:
-    """Set or, for None, remove a value; maps on the way are copied, never made."""
-    *outer, last = path
-    for key in outer:
-        inner = document.get(key)
-        if not isinstance(inner, dict):
-            return
-        document[key] = document = dict(inner)
-    if value is not None:
-        document[last] = value
-    else:
-        document.pop(last, None)
+def listed_in(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield name (in lower case) and SHA-256 of what a root or a provider file lists itself."""
+    providers = document.get("providers")
+    for name, told in providers.items() if isinstance(providers, Mapping) else ():
+        digest = _digest(told)
+        if digest is not None and digest.startswith("sha256:"):
+            yield name.lower(), digest.partition(":")[2]
+
+
+def _digest(told: Any) -> str | None:
+    """Return the hash that stands beside an included file, the stronger one of two."""
+    for kind in ("sha256", "sha1"):
+        value = told.get(kind) if isinstance(told, Mapping) else None
+        if isinstance(value, str) and HASH.fullmatch(f"{kind}:{value.lower()}"):
+            return f"{kind}:{value.lower()}"
+    return None
+
+
+def _bare(path: str) -> str:
+    """Return the path of an included file without the hash in it, and without what a path of ours cannot have."""
+    text = re.sub(r"\$?(?:%hash%|[0-9a-f]{64}|[0-9a-f]{40})", "", path.removesuffix(".json"))
+    return re.sub(r"[^A-Za-z0-9_/-]", "-", re.sub(r"^[a-z]+://", "", text)).strip("/-")

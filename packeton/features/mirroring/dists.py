@@ -7,7 +7,7 @@ verified.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from datetime import datetime, timedelta
 from hashlib import sha1
@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from packeton.core.caching.backoff import Attempts
 from packeton.core.caching.entries import CacheEntry, DistDigest
 from packeton.core.composer.archives import ArchiveBounds, verify_zip
-from packeton.core.composer.metadata import DistSource, find_dist, reference_in_url, version_in_url, versions_of
+from packeton.core.composer.metadata import DistSource, find_dist, reference_in_url, version_in_url
 from packeton.core.composer.names import PackageName
 from packeton.errors import (
     BadContent,
@@ -120,12 +120,15 @@ class Dists:
     refusals: deque[Refusal] = field(factory=lambda: deque(maxlen=MAX_SHOWN), init=False)
     """The latest dists whose bytes were refused since the start, newest first; for people to see."""
 
-    async def open(self, request: DistRequest) -> StoredDist | ArrivingDist:
+    async def open(self, request: DistRequest, *, read_only: bool = False) -> StoredDist | ArrivingDist:
         """
         Return the dist, to be sent.
 
+        Args:
+            read_only: As for `Policy.admit`.
+
         Raises:
-            NotFound: the metadata has no such version, or upstream has no such file.
+            NotFound: the policy keeps the package back, the metadata has no such version, or upstream has no such file.
             UpstreamRefused: upstream will not give it to us.
             BadContent: what upstream gives is damaged, or not what it was.
             UpstreamFailed: upstream could not be had; trying again may help.
@@ -133,6 +136,7 @@ class Dists:
         if self._mirror.rules.dists is None:
             raise NotFound("this mirror leaves dists to upstream")
         key = request.key(self._mirror.rules.alias)
+        await self._mirror.policy.admit(str(request.package), read_only=read_only)
         for _ in range(3):
             stored = await self._stored(key)
             if stored is not None:
@@ -203,17 +207,13 @@ class Dists:
         branch_first = request.version.startswith("dev-") or request.version.endswith("-dev")
         for dev in (branch_first, not branch_first):
             try:
-                document = await self._mirror.package_content(request.package, dev=dev)
+                versions = await self._mirror.versions(request.package, dev=dev)
             except NotFound:
                 continue
-            source = await self._in_thread(_find, document, request)
-            if source is not None:
+            source = await self._in_thread(find_dist, versions, request.version, request.reference)
+            if source is not None and source.type == request.type:
                 return source
-        root = await self._mirror.root()
-        source = await self._in_thread(_find, root.document, request)
-        if source is None:
-            raise NotFound("the metadata has no such version")
-        return source
+        raise NotFound("the metadata has no such version")
 
     async def _addresses(self, source: DistSource) -> Sequence[str]:
         """Return where the dist may be had: upstream's own mirrors, then the dist's URL."""
@@ -245,11 +245,14 @@ class Dists:
         )
 
     async def _check(self, body: Body, request: DistRequest, source: DistSource) -> None:
+        sha1 = None
         if body.content is not None:
-            await self._in_thread(_verify, body.content, source, self._bounds)
-        await self._compare_with_first(body, request, source)
+            sha1 = await self._in_thread(_verify, body.content, source, self._bounds)
+        await self._compare_with_first(body, request, source, sha1)
 
-    async def _compare_with_first(self, body: Body, request: DistRequest, source: DistSource) -> None:
+    async def _compare_with_first(
+        self, body: Body, request: DistRequest, source: DistSource, sha1: str | None
+    ) -> None:
         now = now_of(self._clock)()
         digest = DistDigest(
             mirror=self._mirror.rules.alias,
@@ -257,6 +260,7 @@ class Dists:
             version=source.version,
             reference=source.reference,
             sha256=body.sha256,
+            sha1=sha1,
             size=body.size,
             seen_at=now,
         )
@@ -281,11 +285,6 @@ class Dists:
             first=first.sha256,
         )
         raise BadContent(f"upstream serves other bytes for {request.package} {request.version} than it did first")
-
-
-def _find(document: Mapping[str, Any], request: DistRequest) -> DistSource | None:
-    """Look through the versions of a document; expanding thousands of them takes long."""
-    return find_dist(versions_of(document, str(request.package)), request.version, request.reference)
 
 
 class _BlobFile(RawIOBase):
@@ -316,19 +315,20 @@ class _BlobFile(RawIOBase):
         return len(chunk)
 
 
-def _verify(content: IBlob, source: DistSource, bounds: ArchiveBounds) -> None:
+def _verify(content: IBlob, source: DistSource, bounds: ArchiveBounds) -> str:
+    """Check a dist through; return its SHA-1 in hex. Blocking; raises BadContent."""
     size = content.size
     if size == 0:
         raise BadContent("an empty dist")
-    if source.shasum:
-        digest, at = sha1(usedforsecurity=False), 0
-        while chunk := content.read_at(at, 1 << 20):
-            digest.update(chunk)
-            at += len(chunk)
-        if digest.hexdigest() != source.shasum:
-            raise BadContent(f"{source.url}: the checksum differs from the metadata's shasum")
+    digest, at = sha1(usedforsecurity=False), 0
+    while chunk := content.read_at(at, 1 << 20):
+        digest.update(chunk)
+        at += len(chunk)
+    if source.shasum and digest.hexdigest() != source.shasum:
+        raise BadContent(f"{source.url}: the checksum differs from the metadata's shasum")
     if source.type == "zip":
         try:
             verify_zip(BufferedReader(_BlobFile(content, size)), bounds)
         except BadContent as error:
             raise BadContent(f"{source.url}: {error}") from error
+    return digest.hexdigest()

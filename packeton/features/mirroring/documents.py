@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from enum import Enum
-from hashlib import sha256
+from hashlib import new, sha256
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.defer import TimeoutError as DeferredTimedOut
@@ -63,6 +63,16 @@ class DocumentRequest:
     check: Callable[[bytes], object]
     """Blocking; raises BadContent."""
     fresh_for: timedelta
+    digest: str | None = None
+    """`sha1:…` or `sha256:…` that the content must have: a copy that has it is fresh for ever, another one is not."""
+
+    def verify(self, content: bytes) -> None:
+        """Check the content and its hash. Blocking; raises BadContent."""
+        if self.digest is not None:
+            kind, _, expected = self.digest.partition(":")
+            if new(kind, content, usedforsecurity=False).hexdigest() != expected:
+                raise BadContent(f"the content has another {kind.upper()} than the file that lists it says")
+        self.check(content)
 
 
 @frozen(kw_only=True)
@@ -110,6 +120,8 @@ class Documents:
         if entry is None:
             return await self._flights.join(request.key, lambda: self._refresh(request, None))
         age = self._now() - max(entry.received_at, self._lagging.get(request.key, entry.received_at))
+        if request.digest is not None:
+            return await self._find_exact(request, entry, age)
         if entry.status == ABSENT:
             return await self._absent(request, entry, age)
         if age < request.fresh_for:
@@ -118,6 +130,24 @@ class Documents:
             self._refresh_behind(request, entry)
             return Document(entry=entry, outcome=Outcome.STALE)
         return await self._revalidate(request, entry)
+
+    async def held(self, key: str) -> CacheEntry | None:
+        """Return what is stored under *key*, without asking anybody; None where there is nothing, or an absence."""
+        entry = await self._storage.find(key)
+        return None if entry is None or entry.status == ABSENT else entry
+
+    async def refresh(self, request: DocumentRequest) -> Document:
+        """
+        Ask upstream now, however fresh the copy is, on the condition that it changed.
+
+        Raises:
+            NotFound: upstream says that there is none.
+            UpstreamFailed (and kinds): it gave nothing usable; the copy stays.
+        """
+        entry = await self._storage.find(request.key)
+        if entry is not None and request.digest is not None and _digest_of(entry) == request.digest:
+            return await self._find_exact(request, entry, timedelta(0))
+        return await self._flights.join(request.key, lambda: self._refresh(request, entry))
 
     async def content(self, document: Document) -> bytes:
         """
@@ -133,6 +163,15 @@ class Documents:
             return await self._in_thread(blob.read_at, 0, blob.size)
         finally:
             blob.close()
+
+    async def _find_exact(self, request: DocumentRequest, entry: CacheEntry, age: timedelta) -> Document:
+        """Answer where the hash of the content is known: what has it is right, and what has not is only a makeshift."""
+        wanted = _digest_of(entry) == request.digest
+        if entry.status != ABSENT:
+            return Document(entry=entry, outcome=Outcome.HIT) if wanted else await self._revalidate(request, entry)
+        if wanted and age < NEGATIVE_FOR:
+            raise NotFound("upstream has no such document")
+        return await self._flights.join(request.key, lambda: self._refresh(request, None))
 
     async def _absent(self, request: DocumentRequest, entry: CacheEntry, age: timedelta) -> Document:
         """Answer for what upstream had not when it was last asked; it is asked again now and then."""
@@ -193,12 +232,12 @@ class Documents:
 
     async def _ask(self, request: DocumentRequest, held: CacheEntry | None) -> Document:
         url = await request.locate()
-        if held is not None and held.status == ABSENT:
-            held = None
+        if held is not None and (held.status == ABSENT or request.digest is not None):
+            held = None  # another content is another document: its validators mean nothing
         fill = self._fills.start(self._plan(request, held, url))
         head = await fill.head()
         if head.status in {404, 410}:
-            await self._gone(request.key, head)
+            await self._gone(request, head)
         if head.status == 304:
             return await self._confirmed(held, head)
         if held is not None and self._backwards(held, head):
@@ -211,8 +250,8 @@ class Documents:
         if entry is None:
             if content is None:
                 raise UpstreamFailed(f"{url}: the document could not be kept, and is gone")
-            await self._in_thread(request.check, content)
-            entry = evolve(_entry(request.key, head), size=len(content), sha256=await self._in_thread(_sha256, content))
+            await self._in_thread(request.verify, content)
+            entry = evolve(_entry(request, head), size=len(content), sha256=await self._in_thread(_sha256, content))
         return Document(entry=entry, outcome=Outcome.MISS, content=content)
 
     def _plan(self, request: DocumentRequest, held: CacheEntry | None, url: str) -> Plan:
@@ -220,13 +259,13 @@ class Documents:
             if body.content is not None:
                 content = await self._in_thread(body.content.read_at, 0, body.size)
                 try:
-                    await self._in_thread(request.check, content)
+                    await self._in_thread(request.verify, content)
                 except BadContent as error:
                     raise BadContent(f"{url}: {error}") from error
 
         def keep(head: Head) -> CacheEntry | None:
             backwards = held is not None and self._backwards(held, head)
-            return None if head.status != 200 or backwards else _entry(request.key, head)
+            return None if head.status != 200 or backwards else _entry(request, head)
 
         ask = UpstreamRequest(url=url, headers=_conditions(held), limits=self._limits)
         wanted = {200, 404, 410} if held is None else {200, 304, 404, 410}
@@ -253,9 +292,12 @@ class Documents:
             follower.close()
         return b"".join(parts)
 
-    async def _gone(self, key: str, head: Head) -> None:
+    async def _gone(self, request: DocumentRequest, head: Head) -> None:
         """Write down that there is none, so that it is known also when upstream is away."""
-        await self._storage.replace_by_nothing(head.entry(key, (), status=ABSENT))
+        entry = head.entry(request.key, _marker(request), status=ABSENT)
+        if request.digest is not None and await self.held(request.key) is not None:
+            raise BadContent(f"{head.url}: the file of this hash is listed, and not there")
+        await self._storage.replace_by_nothing(entry)
         raise NotFound("upstream has no such document")
 
     async def _confirmed(self, held: CacheEntry | None, head: Head) -> Document:
@@ -285,10 +327,21 @@ def _conditions(held: CacheEntry | None) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in pairs if value is not None)
 
 
-def _entry(key: str, head: Head) -> CacheEntry:
-    return head.entry(key, [(name, value) for name, value in head.headers if name.lower() in KEPT_FIELDS])
+def _entry(request: DocumentRequest, head: Head) -> CacheEntry:
+    kept = [(name, value) for name, value in head.headers if name.lower() in KEPT_FIELDS]
+    return head.entry(request.key, [*kept, *_marker(request)])
 
 
+def _marker(request: DocumentRequest) -> list[tuple[str, str]]:
+    return [] if request.digest is None else [(MARKER, request.digest)]
+
+
+def _digest_of(entry: CacheEntry) -> str | None:
+    return entry.header(MARKER)
+
+
+MARKER = "x-packeton-digest"
+"""A field of ours beside upstream's: the hash that the content was held against."""
 KEPT_FIELDS = frozenset({"content-type", "date", "etag", "last-modified"})
 
 

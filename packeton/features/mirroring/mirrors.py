@@ -1,27 +1,32 @@
-"""One mirror: its root, its packages' metadata and its satellite resources, as upstream gives them."""
+"""One mirror: its root, its packages' metadata and its satellite resources, to be had if the policy lets them."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from hashlib import sha256
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import orjson
-from attrs import define, field, frozen
+from attrs import define
 from twisted.logger import Logger
 
 from packeton.core.caching.fields import read_date
-from packeton.core.composer.dists import with_our_dists
-from packeton.core.composer.metadata import JsonObject, read_object, read_package
+from packeton.core.composer.metadata import JsonObject, read_object
 from packeton.core.composer.names import PackageName
-from packeton.core.composer.roots import Resource, Root, root_url
+from packeton.core.composer.roots import Resource, Root
 from packeton.errors import NotFound, PacketonError, UpstreamFailed
 from packeton.features.caching.bodies import read_body
-from packeton.features.mirroring.documents import Document, DocumentRequest, Documents
+from packeton.features.mirroring.documents import DocumentRequest, Documents
+from packeton.features.mirroring.editions import Editions
+from packeton.features.mirroring.offering import Offering
+from packeton.features.mirroring.originals import Originals
+from packeton.features.mirroring.policy import Policy
 from packeton.features.mirroring.publications import Publications
+from packeton.features.mirroring.renditions import Rendition
+from packeton.features.mirroring.rules import MirrorRules
 from packeton.interfaces.clocks import InThread
 from packeton.interfaces.upstream import IHttpClient, UpstreamLimits, UpstreamRequest
 
-__all__ = ["Mirror", "MirrorRules", "Rendition"]
+__all__ = ["Mirror"]
 
 log = Logger()
 
@@ -29,84 +34,116 @@ SHORT = timedelta(seconds=60)
 """How long searches, lists and the like are served unasked."""
 
 
-@frozen(kw_only=True)
-class MirrorRules:
-    """What one mirror is told to do."""
-
-    alias: str
-    url: str
-    """Upstream's base, without credentials."""
-    fresh_for: timedelta
-    dists: str | None
-    """`mirrors`, `rewrite`, or None: dists are left to upstream."""
-    notify: bool
-    public: bool
-    info: str | None
-
-    @property
-    def shape(self) -> str:
-        """A text that changes whenever our output of unchanged content does; part of every fingerprint."""
-        return f"1 {self.dists} {self.notify} {self.info}"
-
-
-@frozen(kw_only=True)
-class Rendition:
-    """One document as we send it."""
-
-    document: Document
-    render: Callable[[bytes], bytes]
-    """Blocking: upstream's bytes to ours."""
-    variant: str
-    """What besides the content decides the output; part of the key under which a rendered copy may be kept."""
-    last_modified: datetime
-
-
 @define
 class Mirror:
     """Answers for one upstream repository."""
 
     rules: MirrorRules
+    policy: Policy
+    _originals: Originals
+    _editions: Editions
+    _offering: Offering
     _documents: Documents
     _publications: Publications
     _client: IHttpClient
     _in_thread: InThread
     _limits: UpstreamLimits
-    _root: tuple[str, Root] | None = field(default=None, init=False)
 
     async def root(self) -> Root:
         """Return upstream's root. Raises UpstreamFailed and its kinds."""
-        document = await self._root_document()
-        if self._root is None or self._root[0] != document.entry.sha256:
-            content = await self._documents.content(document)
-            read = await self._in_thread(Root.read, content, root_url(self.rules.url))
-            self._root = (document.entry.sha256, read)
-        return self._root[1]
+        return await self._originals.root()
 
-    async def root_rendition(self, mirror_url: str) -> Rendition:
-        """Return the root with every address below *mirror_url*."""
+    async def root_rendition(self, mirror_url: str, generation: int | None = None) -> Rendition:
+        """Return the root for a client of this generation, with every address below *mirror_url*."""
+        return await self._offering.root(mirror_url, generation)
 
-        def render(content: bytes) -> bytes:
-            root = Root.read(content, root_url(self.rules.url))
-            ours = root.ours(mirror_url, dists=self.rules.dists, notify=self.rules.notify, info=self.rules.info)
-            return orjson.dumps(ours)
+    async def file_rendition(self, path: str, mirror_url: str) -> Rendition:
+        """Return a file that a root of ours names by its hash. Raises NotFound for any other."""
+        return await self._offering.file(path, mirror_url)
 
-        return await self._rendition(await self._root_document(), render, mirror_url)
+    async def package_rendition(
+        self, name: PackageName, *, dev: bool, mirror_url: str, read_only: bool = False
+    ) -> Rendition:
+        """
+        Return the metadata of a package for Composer 2: its stable versions, or with *dev* its branches.
 
-    async def package_rendition(self, name: PackageName, *, dev: bool, mirror_url: str) -> Rendition:
-        """Return the metadata of a package: its stable versions, or with *dev* its branches."""
-        document = await self._package_document(name, dev=dev)
-        if self.rules.dists != "rewrite":
-            return await self._rendition(document, _as_it_is, "")
+        Raises:
+            NotFound: the policy keeps it back, or upstream has no such package.
+            UpstreamFailed (and kinds): upstream gave nothing usable, and there is no copy.
+        """
+        await self.policy.admit(str(name), read_only=read_only)
+        rendition = await self._editions.second(name, dev=dev, mirror_url=mirror_url)
+        self.policy.note_served(str(name))
+        return rendition
 
-        def render(content: bytes) -> bytes:
-            return orjson.dumps(with_our_dists(read_package(content), mirror_url))
+    async def old_rendition(
+        self, name: PackageName, digest: str | None, *, mirror_url: str, read_only: bool = False
+    ) -> Rendition:
+        """
+        Return the metadata of a package for Composer 1.
 
-        return await self._rendition(document, render, mirror_url)
+        Args:
+            digest: The SHA-256 that the answer must have; None: whatever it has.
 
-    async def package_content(self, name: PackageName, *, dev: bool) -> JsonObject:
-        """Return the parsed metadata document of a package."""
-        document = await self._package_document(name, dev=dev)
-        return await self._in_thread(read_package, await self._documents.content(document))
+        Raises:
+            NotFound: as `package_rendition`; or the answer has another hash.
+            UpstreamFailed (and kinds): upstream gave nothing usable, and there is no copy.
+        """
+        await self.policy.admit(str(name), read_only=read_only)
+        rendition = await self._of_hash(name, digest, mirror_url)
+        self.policy.note_served(str(name))
+        return rendition
+
+    async def versions(self, name: PackageName, *, dev: bool) -> list[JsonObject]:
+        """Return the versions of a package in full, with upstream's dists; where upstream keeps branches apart, with
+        *dev* only these, else only the others. Raises as `package_rendition`."""
+        return await self._editions.versions(name, dev=dev)
+
+    async def refresh_root(self) -> bool:
+        """Ask upstream for its root now; return True if it changed. Raises UpstreamFailed and its kinds."""
+        return await self._originals.refresh_root()
+
+    async def refresh(self, name: PackageName) -> bool:
+        """
+        Ask upstream for the documents of one package now, on the condition that they changed.
+
+        Returns:
+            True if what we hold of it changed.
+
+        Raises:
+            NotFound: upstream has no such package (any more).
+            UpstreamFailed (and kinds): upstream gave nothing usable; what we hold stays.
+        """
+        return await self._originals.refresh(name)
+
+    def names(self) -> AsyncIterator[list[str]]:
+        """
+        Yield the names of all packages of upstream, at most a thousand at once; a name may come twice.
+
+        Raises:
+            NotFound: upstream does not tell them.
+            UpstreamFailed (and kinds): it could not be asked.
+        """
+        return self._originals.names()
+
+    def listed(self) -> AsyncIterator[list[tuple[str, str | None]]]:
+        """Yield names like `names`, each with the SHA-256 of its document where upstream tells it."""
+        return self._originals.listed_names()
+
+    async def changes(self, since: int) -> JsonObject:
+        """
+        Return what upstream's feed of changes says, as it stands.
+
+        Raises:
+            NotFound: it has no such feed.
+            UpstreamFailed (and kinds): it could not be asked.
+        """
+        url = with_query((await self.root()).address(Resource.CHANGES), {"since": str(since)})
+        response = await self._client.request(UpstreamRequest(url=url, limits=self._limits))
+        if response.status not in {200, 400}:  # 400 tells the timestamp to begin with
+            response.abort()
+            raise UpstreamFailed(f"{url}: upstream answered {response.status}")
+        return await self._in_thread(read_object, await read_body(response, self._limits.max_body_bytes))
 
     async def satellite_rendition(
         self, resource: Resource, variables: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None
@@ -129,7 +166,22 @@ class Mirror:
         key = f"mirror/{self.rules.alias}/satellite/{resource.name.lower()}/{sha256(asked).hexdigest()[:32]}"
         fresh_for = min(SHORT, self.rules.fresh_for)
         request = DocumentRequest(key=key, locate=locate, check=read_object, fresh_for=fresh_for)
-        return await self._rendition(await self._documents.find(request), _as_it_is, "")
+        document = await self._documents.find(request)
+        entry = document.entry
+
+        async def read() -> list[bytes]:
+            return [await self._documents.content(document)]
+
+        upstream = read_date(entry.header("last-modified")) or entry.stored_at
+        return Rendition(
+            key=entry.key,
+            source=entry.sha256,
+            fingerprint=entry.sha256,
+            variant="",
+            last_modified=await self._publications.last_modified(entry.key, entry.sha256, upstream),
+            outcome=document.outcome,
+            read=read,
+        )
 
     async def forward(self, resource: Resource, body: bytes, content_type: str) -> tuple[int, JsonObject]:
         """
@@ -157,46 +209,20 @@ class Mirror:
         except PacketonError as error:
             log.info("mirror {alias}: a notification was not passed on: {why}", alias=self.rules.alias, why=str(error))
 
-    async def output(self, rendition: Rendition, compress: Callable[[bytes], bytes]) -> tuple[bytes, bytes]:
-        """Return the output of *rendition*, plain and compressed. Raises NotFound when the stored body has gone."""
-
-        def work(content: bytes) -> tuple[bytes, bytes]:
-            body = rendition.render(content)
-            return body, compress(body)
-
-        return await self._in_thread(work, await self._documents.content(rendition.document))
-
-    async def _root_document(self) -> Document:
-        async def locate() -> str:
-            return root_url(self.rules.url)
-
-        def check(content: bytes) -> object:
-            return Root.read(content, root_url(self.rules.url))
-
-        key = f"mirror/{self.rules.alias}/packages.json"
-        request = DocumentRequest(key=key, locate=locate, check=check, fresh_for=self.rules.fresh_for)
-        try:
-            return await self._documents.find(request)
-        except NotFound as error:
-            raise UpstreamFailed(f"{root_url(self.rules.url)}: there is no packages.json") from error
-
-    async def _package_document(self, name: PackageName, *, dev: bool) -> Document:
-        full = f"{name}~dev" if dev else str(name)
-
-        async def locate() -> str:
-            return (await self.root()).address(Resource.METADATA, package=full)
-
-        key = f"mirror/{self.rules.alias}/p2/{full}.json"
-        request = DocumentRequest(key=key, locate=locate, check=read_package, fresh_for=self.rules.fresh_for)
-        return await self._documents.find(request)
-
-    async def _rendition(self, document: Document, render: Callable[[bytes], bytes], variant: str) -> Rendition:
-        entry = document.entry
-        fingerprint = sha256(f"{entry.sha256} {self.rules.shape}".encode()).hexdigest()
-        upstream = read_date(entry.header("last-modified")) or entry.stored_at
-        moment = await self._publications.last_modified(entry.key, fingerprint, upstream)
-        shape = f"{self.rules.shape} {variant}"
-        return Rendition(document=document, render=render, variant=shape, last_modified=moment)
+    async def _of_hash(self, name: PackageName, digest: str | None, mirror_url: str) -> Rendition:
+        if digest is None:
+            return await self._editions.first(name, mirror_url=mirror_url)
+        theirs = await self._originals.provided(str(name))
+        if theirs is None:
+            raise NotFound("no such package in a list")
+        if digest != theirs and not self._editions.changes(str(name)):
+            if await self._originals.held(name) != digest:
+                raise NotFound("no such package of this hash")
+            theirs = digest  # the client's list is a little older than ours
+        rendition = await self._editions.first(name, mirror_url=mirror_url, digest=theirs)
+        if await self._editions.digest(rendition) != digest:
+            raise NotFound("no such package of this hash")
+        return rendition
 
 
 def with_query(url: str, query: Mapping[str, str]) -> str:
@@ -207,6 +233,3 @@ def with_query(url: str, query: Mapping[str, str]) -> str:
     joined = "&".join(part for part in (parts.query, urlencode(query)) if part)
     return urlunsplit(parts._replace(query=joined))
 
-
-def _as_it_is(content: bytes) -> bytes:
-    return content

@@ -9,7 +9,7 @@ from twisted.web.iweb import IRequest
 from packeton.core.caching.fields import http_date
 from packeton.core.composer.names import PackageName
 from packeton.errors import NotFound, PacketonError
-from packeton.features.mirroring.directory import MirrorDirectory
+from packeton.features.mirroring.directory import MirrorDirectory, reads_only
 from packeton.features.mirroring.dists import ArrivingDist, DistRequest, StoredDist
 from packeton.web.access import Gate
 from packeton.web.responses import not_modified, set_head
@@ -36,14 +36,15 @@ class DistRoutes:
 
     async def zipball(self, request: IRequest, alias: str, vendor: str, name: str, version: str, file: str) -> bytes:
         """Send one dist; its first byte goes out before its last has come in."""
-        site = self._directory.open(alias, await self._gate.mirror_user(request))
+        identity = await self._gate.mirror_user(request)
+        site = self._directory.open(alias, identity)
         match = FILE.fullmatch(file)
         if match is None:
             raise NotFound("no such dist")
         package = PackageName.parse(f"{vendor}/{name}")
         wanted = DistRequest(package=package, version=version, reference=match["reference"], type=match["type"])
         try:
-            dist = await site.dists.open(wanted)
+            dist = await site.dists.open(wanted, read_only=reads_only(identity))
         except NotFound:
             raise
         except PacketonError as error:

@@ -1,6 +1,7 @@
 """GET mirror/<alias>/…: roots, metadata and satellite resources; POST where Composer posts."""
 
 import json
+import re
 from urllib.parse import parse_qsl
 
 from klein import Klein
@@ -8,10 +9,11 @@ from twisted.internet.defer import ensureDeferred
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
+from packeton.core.composer.clients import generation_of
 from packeton.core.composer.names import PackageName
 from packeton.core.composer.roots import Resource
 from packeton.errors import Invalid, NotFound
-from packeton.features.mirroring.directory import MirrorDirectory
+from packeton.features.mirroring.directory import MirrorDirectory, reads_only
 from packeton.features.mirroring.mirrors import Mirror
 from packeton.features.mirroring.renditions import Renditions
 from packeton.web.access import Gate
@@ -26,6 +28,7 @@ log = Logger()
 
 READ = ["GET", "HEAD"]
 MAX_QUERY_BYTES = 2048
+OLD_FILE = re.compile(r"(?P<name>[^$]+?)(?:\$(?P<digest>[0-9a-f]{64}))?\.json")
 
 
 class MirrorRoutes:
@@ -52,19 +55,43 @@ class MirrorRoutes:
         app.route("/mirror/<alias>/api/security-advisories/", methods=["POST"])(self.advisories)
         app.route("/mirror/<alias>/downloads/", methods=["POST"])(self.notify)
         app.route("/mirror/<alias>/downloads/<vendor>/<name>", methods=["POST"])(self.notify_one)
+        app.route("/mirror/<alias>/pkg/<vendor>/<file>", methods=READ)(self.old_package)
+        app.route("/mirror/<alias>/<path:path>", methods=READ)(self.file)
 
     async def root(self, request: IRequest, alias: str) -> bytes:
-        """Upstream's root, every address in it on us."""
-        mirror = await self._mirror(request, alias)
-        url = f"{self._addresses.base_url(request)}/mirror/{alias}"
-        return await self._send(request, mirror, lambda: mirror.root_rendition(url))
+        """Upstream's root, every address in it on us, as the client's generation of Composer needs it."""
+        mirror, url = await self._mirror(request, alias), self._url(request, alias)
+        generation = generation_of(request.getHeader("user-agent"), _query(request, "ua").get("ua"))
+        request.setHeader(b"vary", b"Accept-Encoding, User-Agent")
+        return await self._send(request, mirror, lambda: mirror.root_rendition(url, generation))
 
     async def package(self, request: IRequest, alias: str, vendor: str, file: str) -> bytes:
         """Metadata of one package; `~dev` for its branches."""
-        mirror = await self._mirror(request, alias)
+        identity = await self._gate.mirror_user(request)
+        mirror, url = self._directory.open(alias, identity).mirror, self._url(request, alias)
         name, dev = _metadata_file(vendor, file)
-        url = f"{self._addresses.base_url(request)}/mirror/{alias}"
-        return await self._send(request, mirror, lambda: mirror.package_rendition(name, dev=dev, mirror_url=url))
+        only = reads_only(identity)
+        return await self._send(
+            request, mirror, lambda: mirror.package_rendition(name, dev=dev, mirror_url=url, read_only=only)
+        )
+
+    async def old_package(self, request: IRequest, alias: str, vendor: str, file: str) -> bytes:
+        """Metadata of one package for Composer 1, `name.json` or `name$<sha256>.json`."""
+        identity = await self._gate.mirror_user(request)
+        mirror, url = self._directory.open(alias, identity).mirror, self._url(request, alias)
+        match = OLD_FILE.fullmatch(file)
+        if match is None:
+            raise NotFound("no such package")
+        name = PackageName.parse(f"{vendor}/{match['name']}")
+        only = reads_only(identity)
+        return await self._send(
+            request, mirror, lambda: mirror.old_rendition(name, match["digest"], mirror_url=url, read_only=only)
+        )
+
+    async def file(self, request: IRequest, alias: str, path: str) -> bytes:
+        """What a root names by its hash: lists of names, and files of packages."""
+        mirror, url = await self._mirror(request, alias), self._url(request, alias)
+        return await self._send(request, mirror, lambda: mirror.file_rendition(path, url))
 
     async def search(self, request: IRequest, alias: str) -> bytes:
         """Upstream's search."""
@@ -127,6 +154,9 @@ class MirrorRoutes:
         PackageName.parse(f"{vendor}/{name}")
         request.setResponseCode(201)
         return send_bytes(request, b'{"status":"success"}', "application/json")
+
+    def _url(self, request: IRequest, alias: str) -> str:
+        return f"{self._addresses.base_url(request)}/mirror/{alias}"
 
     async def _mirror(self, request: IRequest, alias: str) -> Mirror:
         return self._directory.open(alias, await self._gate.mirror_user(request)).mirror

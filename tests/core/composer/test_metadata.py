@@ -5,7 +5,8 @@ from hashlib import md5
 import orjson
 from twisted.trial.unittest import SynchronousTestCase
 
-from packeton.core.composer.dists import dist_url, with_our_dists
+from packeton.core.composer.dists import dist_url
+from packeton.core.composer.editions import Edits, edited
 from packeton.core.composer.metadata import find_dist, read_object, read_package, versions_of
 from packeton.errors import BadContent
 
@@ -130,7 +131,7 @@ class RewriteTests(SynchronousTestCase):
             },
         }
         before = orjson.dumps(document)
-        ours = with_our_dists(document, "https://p.example/mirror/up")
+        ours = edited(document, Edits(mirror_url="https://p.example/mirror/up"))
         self.assertEqual(before, orjson.dumps(document))
         urls = [full.get("dist", {}).get("url") for full in versions_of(ours, "acme/foo")]
         base = "https://p.example/mirror/up/zipball/acme/foo/"
@@ -145,9 +146,9 @@ class RewriteTests(SynchronousTestCase):
         """Version maps, null dists and entries that are no objects survive."""
         versions = {"1.0": version("1.0", "x"), "2.0": {"dist": None}}
         document = {"packages": {"a/b": versions, "c/d": [None, 3], "e/f": 1}}
-        ours = with_our_dists(document, "https://p")
+        ours = edited(document, Edits(mirror_url="https://p"))
         self.assertEqual("https://p/zipball/a/b/1.0.0/ref" + md5(b"x").hexdigest() + ".zip",
                          ours["packages"]["a/b"]["1.0"]["dist"]["url"])
         self.assertEqual({"dist": None}, ours["packages"]["a/b"]["2.0"])
         self.assertEqual([None, 3], ours["packages"]["c/d"])
-        self.assertEqual({"packages": []}, with_our_dists({"packages": []}, "https://p"))
+        self.assertEqual({"packages": []}, edited({"packages": []}, Edits(mirror_url="https://p")))

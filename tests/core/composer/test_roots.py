@@ -4,6 +4,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from packeton.core.composer.offers import Offer, offered
 from packeton.core.composer.roots import Resource, Root, root_url
 from packeton.errors import BadContent, NotFound
 
@@ -41,7 +42,8 @@ class RootTests(SynchronousTestCase):
     def test_every_address_on_us(self) -> None:
         """No address of upstream is left; flags and unknown keys are."""
         root = read(PACKAGIST)
-        ours = root.ours("https://p.example/x/mirror/up", dists="mirrors", notify=True, info=None)
+        offer = Offer(mirror_url="https://p.example/x/mirror/up", mirrors_dists=True, notify=True)
+        ours = offered(root, offer)
         text = json.dumps({key: value for key, value in ours.items() if key != "novelty"})
         self.assertNotIn("packagist.example", text)
         self.assertNotIn("repo.example", text)
@@ -61,14 +63,13 @@ class RootTests(SynchronousTestCase):
 
     def test_only_what_upstream_offers(self) -> None:
         """What upstream has not is not made up."""
-        ours = read({"packages": [], "metadata-url": "/p2/%package%.json"}).ours(
-            "https://p", dists=None, notify=True, info="hello"
-        )
+        root = read({"packages": [], "metadata-url": "/p2/%package%.json"})
+        ours = offered(root, Offer(mirror_url="https://p", notify=True, info="hello"))
         self.assertEqual({"packages": [], "metadata-url": "https://p/p2/%package%.json", "info": "hello"}, ours)
 
     def test_without_notification(self) -> None:
         """Notification addresses go when they are not wanted."""
-        self.assertNotIn("notify-batch", read(PACKAGIST).ours("https://p", dists=None, notify=False, info=None))
+        self.assertNotIn("notify-batch", offered(read(PACKAGIST), Offer(mirror_url="https://p")))
 
     def test_addresses(self) -> None:
         """Absolute, host-absolute and relative ones lead where they should; variables are encoded."""
@@ -93,11 +94,12 @@ class RootTests(SynchronousTestCase):
         )
 
     def test_not_a_root(self) -> None:
-        """HTML, another document and a Composer 1 root are refused by name."""
+        """HTML, another document and packages that are none are refused by name."""
         for content, reason in (
             (b"<!doctype html>", "an HTML page"),
             (b'{"hello": 1}', "no packages.json"),
-            (b'{"packages": [], "providers-url": "/p/%package%.json"}', "Composer 1"),
+            (b'{"packages": "x"}', "no map"),
+            (b'{"packages": ["acme/a"]}', "no map"),
         ):
             with self.assertRaises(BadContent) as caught:
                 Root.read(content, UP)

@@ -35,6 +35,7 @@ dist_digests = Table(
     Column("sha256", String(64), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("seen_at", Instant, nullable=False),
+    Column("sha1", String(40)),
     Column("changed_sha256", String(64)),
     Column("changed_at", Instant),
     Index("dist_digests_by_change", "changed_at"),

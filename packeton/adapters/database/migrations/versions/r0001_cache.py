@@ -39,10 +39,13 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(64), nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("seen_at", Instant, nullable=False),
+        sa.Column("sha1", sa.String(40)),
         sa.Column("changed_sha256", sa.String(64)),
         sa.Column("changed_at", Instant),
         if_not_exists=True,
     )
+    if "sha1" not in {column["name"] for column in sa.inspect(op.get_bind()).get_columns("dist_digests")}:
+        op.add_column("dist_digests", sa.Column("sha1", sa.String(40)))
     op.create_index("dist_digests_by_change", "dist_digests", ["changed_at"], if_not_exists=True)
     op.create_table(
         "publications",
