@@ -5,24 +5,34 @@ Jobs live in the database, so that nothing queued is lost; a process that puts o
 once, and those of others within a second (at once over Redis).
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import field, frozen
 from zope.interface import Interface
 
+from packeton.errors import PacketonError
+
 __all__ = [
+    "JOBS_CHANNEL",
     "IJobRecords",
     "ILocks",
     "ISignals",
     "Job",
+    "JobHandler",
+    "JobLog",
     "JobOrder",
+    "JobOutcome",
     "JobStatus",
     "LogLine",
     "Priority",
+    "RunAgain",
 ]
+
+JOBS_CHANNEL = "jobs"
+"""Signalled when there may be something to do."""
 
 
 class JobStatus(StrEnum):
@@ -95,6 +105,38 @@ class Job:
     run_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+@frozen(kw_only=True)
+class JobOutcome:
+    """How a job ended."""
+
+    status: JobStatus = JobStatus.COMPLETED
+    message: str = ""
+    """One line, for people."""
+    details: Mapping[str, Any] = field(factory=dict)
+
+
+class RunAgain(PacketonError):
+    """Raised by a handler: the job cannot be done now, and shall be run again after *delay*."""
+
+    def __init__(self, message: str, *, delay: timedelta) -> None:
+        super().__init__(message)
+        self.delay = delay
+
+
+class JobLog(Protocol):
+    """Takes the log of one job; it is kept, and can be followed while the job runs."""
+
+    def __call__(self, text: str, /) -> None:
+        """Append a line (or several). Secrets must have been taken out."""
+
+
+JobHandler = Callable[[Job, JobLog], Awaitable[JobOutcome]]
+"""
+Does one job. A PacketonError ends it as FAILED with its text (an UpstreamFailed, StorageFailed: tried again first), any
+other exception as ERRORED. It is cancelled when it takes too long, or when the server stops; it is then run again.
+"""
 
 
 @frozen
