@@ -55,4 +55,8 @@ def _parsed(content: bytes) -> JsonObject:
         raise Invalid(f"composer.json does not contain valid JSON: {error.msg} on line {error.lineno}") from error
     if not isinstance(document, dict):
         raise Invalid("composer.json does not contain a JSON object")
+    try:
+        orjson.dumps(document)
+    except orjson.JSONEncodeError as error:
+        raise Invalid("composer.json is nested too deeply") from error
     return document

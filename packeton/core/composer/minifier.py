@@ -55,10 +55,7 @@ def _same(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
     if isinstance(left, dict):
-        return len(left) == len(right) and all(
-            key == other and _same(value, held)
-            for (key, value), (other, held) in zip(left.items(), right.items(), strict=True)
-        )
+        return list(left) == list(right) and all(map(_same, left.values(), right.values()))
     if isinstance(left, list):
         return len(left) == len(right) and all(map(_same, left, right))
     return bool(left == right)

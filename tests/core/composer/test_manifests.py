@@ -68,6 +68,8 @@ class ManifestTests(SynchronousTestCase):
         self.assertEqual("composer.json does not contain a JSON object", self.refused(b"[]"))
         for content in (b"", b"\xff", b"[" * 100_000, b'{"name": "a/b"} x', b'{"name":"\xc3("}'):
             self.assertIn("valid JSON", self.refused(content))
+        deep = b'{"name": "a/b", "extra": ' + b'{"a":' * 400 + b"1" + b"}" * 401
+        self.assertEqual("composer.json is nested too deeply", self.refused(deep))
         self.assertIn("larger than", self.refused(b" " * (MAX_BYTES + 1)))
 
     def test_dates(self) -> None:
