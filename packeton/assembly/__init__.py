@@ -10,6 +10,7 @@ from twisted.web.resource import IResource
 
 from packeton.adapters.upstream.http import HttpTransport
 from packeton.assembly.accounts import access_work, open_accounts
+from packeton.assembly.jobs import open_work, work_services
 from packeton.assembly.mirrors import mirror_site
 from packeton.assembly.proxies import proxy_mount
 from packeton.assembly.running import Running, periodic_work
@@ -64,6 +65,8 @@ def build(
     accounts = open_accounts(store)
     periodic = periodic_work(store)
     access_work(accounts, store).setServiceParent(periodic)
+    work = open_work(store)
+    work_services(work, store, settings.jobs.at_once).setServiceParent(periodic)
     services = MultiService()
     Running(store, fills, transport, periodic).setServiceParent(services)
     metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))

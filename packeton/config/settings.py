@@ -10,6 +10,7 @@ from attrs import field, frozen
 __all__ = [
     "CacheSettings",
     "HttpBasicSettings",
+    "JobSettings",
     "LdapProviderSettings",
     "LdapSettings",
     "LogSettings",
@@ -155,6 +156,16 @@ class CacheSettings:
 
 
 @frozen(kw_only=True)
+class JobSettings:
+    """`packeton.jobs`: work that is done in the background, such as reading repositories."""
+
+    at_once: int = 4
+    """Jobs under way at once in this process; 0 leaves them all to `packeton worker`."""
+    per_host: int = 2
+    """Of these, how many may work with the same host."""
+
+
+@frozen(kw_only=True)
 class HttpBasicSettings:
     """`http_basic` of a mirror: both members are needed."""
 
@@ -245,6 +256,7 @@ class Settings:
     security: SecuritySettings = field(factory=SecuritySettings)
     upstream: UpstreamSettings = field(factory=UpstreamSettings)
     cache: CacheSettings = field(factory=CacheSettings)
+    jobs: JobSettings = field(factory=JobSettings)
     mirrors: Mapping[str, MirrorSettings] = field(factory=dict)
     """By alias. Without any, one mirror `packagist` of https://repo.packagist.org is made, public on loopback only."""
     proxies: Mapping[str, ProxySettings] = field(factory=dict)

@@ -1,0 +1,71 @@
+"""Work in the background: jobs and who does them, locks, signals, and the timetable."""
+
+import os
+import secrets
+import socket
+from datetime import timedelta
+
+from attrs import define, field
+from twisted.application.service import MultiService
+
+from packeton.adapters.database.jobs import JobRecords
+from packeton.adapters.database.locks import DatabaseLocks
+from packeton.adapters.queues.local import LocalSignals
+from packeton.assembly.store import Store
+from packeton.background.jobs import JobKinds, Jobs
+from packeton.background.timetable import Entry, Timetable
+from packeton.background.workers import WorkerLimits, WorkerService
+from packeton.interfaces.clocks import now_of
+from packeton.interfaces.queues import ILocks, ISignals
+
+__all__ = ["Work", "open_work", "work_services"]
+
+
+@define(kw_only=True)
+class Work:
+    """What features put work in with, and register who does it; register before the services start."""
+
+    jobs: Jobs
+    kinds: JobKinds
+    locks: ILocks
+    signals: ISignals
+    name: str
+    """Of this process; no other has it."""
+    timetable: list[Entry] = field(factory=list)
+
+
+def open_work(store: Store) -> Work:
+    """Put it together; nothing runs yet."""
+    name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
+    now = now_of(store.reactor)
+    records = JobRecords(store.database, lambda: secrets.token_hex(20))
+    signals = LocalSignals()
+
+    async def clean() -> None:
+        await records.clean(now())
+
+    return Work(
+        jobs=Jobs(records, signals, now),
+        kinds=JobKinds(),
+        locks=DatabaseLocks(store.database, name, now),
+        signals=signals,
+        name=name,
+        timetable=[Entry(name="old jobs", expression="49 0 * * *", work=clean)],
+    )
+
+
+def work_services(work: Work, store: Store, at_once: int) -> MultiService:
+    """Return what does the jobs, and puts periodic ones in; with *at_once* 0 only the latter."""
+    services = MultiService()
+    settings, metrics = store.settings, store.metrics
+    Timetable(tuple(work.timetable), store.reactor, work.locks).setServiceParent(services)
+    if at_once:
+        limits = WorkerLimits(
+            at_once=at_once,
+            per_host=settings.jobs.per_host,
+            patience=min(settings.shutdown_timeout, timedelta(minutes=1)),
+        )
+        worker = WorkerService(work.jobs.records, work.kinds, work.signals, store.reactor, work.name, limits)
+        worker.setServiceParent(services)
+        metrics.gauge("packeton_jobs_running", "Jobs under way in this process", lambda: worker.busy)
+    return services
