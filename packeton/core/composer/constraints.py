@@ -7,8 +7,11 @@ Source: composer/semver Constraint.php, MultiConstraint.php, MatchAllConstraint.
 
 import re
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
@@ -19,8 +22,11 @@ from packeton.errors import Invalid
 
 __all__ = ["ANYTHING", "Anything", "Combination", "Comparison", "Constraint", "exactly", "parse_constraints"]
 
+Key = tuple[int, ...]
 SPACES = " \t\n\r\f\v"
 TRIMMED = " \n\r\t\v\0"
+MAX_CACHED_CHARACTERS: Final = 128
+"""Longer texts are rare and not kept, so that the cache stays small."""
 EITHER = re.compile(r"\|\|?")
 BOTH = re.compile(r"(?!^)(?<!as)(?<![=>< ,]) *(?<!-)[, ](?!-) *(?!,|as|$)")
 
@@ -45,6 +51,14 @@ class Constraint(ABC):
     def allows(self, normalized_version: str) -> bool:
         """Say if a normalised version is in the set: `matches(exactly(version))`, quickly."""
 
+    @abstractmethod
+    def ends(self) -> list[Key]:
+        """
+        Return, ascending, the keys at which the set of versions (not of named branches) begins, ends, begins … again.
+
+        Each belongs to what follows it. Nothing lies between a key and the key with a further zero.
+        """
+
 
 @frozen
 class Anything(Constraint):
@@ -57,6 +71,10 @@ class Anything(Constraint):
     def allows(self, normalized_version: str) -> bool:  # noqa: ARG002
         """Say yes."""
         return True
+
+    def ends(self) -> list[Key]:
+        """Begin at the lowest."""
+        return [()]
 
     def __str__(self) -> str:
         return "*"
@@ -93,6 +111,20 @@ class Comparison(Constraint):
         if self.branch or normalized_version.startswith("dev-"):
             return (normalized_version == self.version) is (self.sign == "==") and self.sign in {"==", "!="}
         return self._compare(version_key(normalized_version), self._key)
+
+    def ends(self) -> list[Key]:
+        """Begin or end at the version, or right behind it."""
+        if self.branch:
+            return [()] if self.sign == "!=" else []
+        here, behind = self._key, (*self._key, 0)
+        return {
+            "==": [here, behind],
+            "!=": [(), here, behind],
+            "<": [(), here],
+            "<=": [(), behind],
+            ">": [behind],
+            ">=": [here],
+        }[self.sign]
 
     def matches(self, other: Constraint) -> bool:
         """Say if the two intersect."""
@@ -131,11 +163,19 @@ class Combination(Constraint):
     conjunctive: bool
 
     def allows(self, normalized_version: str) -> bool:
-        """Ask the parts, in order, until it is clear; a loop, because a generator costs more than the answer."""
-        for constraint in self.constraints:
-            if constraint.allows(normalized_version) is not self.conjunctive:
-                return not self.conjunctive
-        return self.conjunctive
+        """Look up where the version lies among the ends of ranges; a named branch is asked of each part."""
+        if normalized_version.startswith("dev-"):
+            decide = all if self.conjunctive else any
+            return decide(constraint.allows(normalized_version) for constraint in self.constraints)
+        return bisect_right(self._ends, version_key(normalized_version)) & 1 == 1
+
+    @cached_property
+    def _ends(self) -> list[Key]:
+        return self.ends()
+
+    def ends(self) -> list[Key]:
+        """Join the ranges of the parts."""
+        return _swept([part.ends() for part in self.constraints], len(self.constraints) if self.conjunctive else 1)
 
     def matches(self, other: Constraint) -> bool:
         """Ask the parts. Source: MultiConstraint::matches()."""
@@ -149,12 +189,24 @@ class Combination(Constraint):
         return f"[{(' ' if self.conjunctive else ' || ').join(map(str, self.constraints))}]"
 
 
+def _swept(sets: Sequence[Sequence[Key]], needed: int) -> list[Key]:
+    """Return the ends of what lies in at least *needed* of several sets, given by their ends."""
+    steps = sorted((key, 1 - 2 * (position & 1)) for ends in sets for position, key in enumerate(ends))
+    found: list[Key] = []
+    count = 0
+    for key, group in groupby(steps, key=itemgetter(0)):
+        was_inside = count >= needed
+        count += sum(step for _, step in group)
+        if (count >= needed) is not was_inside:
+            found.append(key)
+    return found
+
+
 def exactly(normalized_version: str) -> Comparison:
     """Return the constraint that holds one version."""
     return Comparison("==", normalized_version)
 
 
-@lru_cache(maxsize=16_384)
 def parse_constraints(text: str) -> Constraint:
     """
     Read a constraint: comparisons, ranges and wildcards, joined by `,`, spaces and `|`.
@@ -164,11 +216,18 @@ def parse_constraints(text: str) -> Constraint:
     """
     if len(text) > MAX_CHARACTERS:
         raise Invalid(f"Could not parse version constraint: longer than {MAX_CHARACTERS} characters")
+    return _cached(text) if len(text) <= MAX_CACHED_CHARACTERS else _parsed(text)
+
+
+def _parsed(text: str) -> Constraint:
     alternatives = EITHER.split(text.strip(TRIMMED))
     alternatives[1:] = [alternative.lstrip(SPACES) for alternative in alternatives[1:]]
     alternatives[:-1] = [alternative.rstrip(SPACES) for alternative in alternatives[:-1]]
     groups = [_together(alternative) for alternative in alternatives]
     return evolve(_either(groups), text=text)
+
+
+_cached = lru_cache(maxsize=16_384)(_parsed)
 
 
 def _together(text: str) -> Constraint:

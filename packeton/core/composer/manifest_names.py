@@ -5,6 +5,7 @@ Source: Composer's ValidatingArrayLoader::hasPackageNamingError() and PlatformRe
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from packeton.errors import Invalid
@@ -33,10 +34,15 @@ def is_platform_package(name: str) -> bool:
 
 def package_name_error(name: str, *, is_link: bool = False) -> str | None:
     """Return what Composer says against a name, or None. Platform packages are good names too."""
-    if is_platform_package(name):
-        return None
     if len(name) > MAX_CHARACTERS:
         return f"a name of more than {MAX_CHARACTERS} characters is invalid"
+    return _name_error(name, is_link)
+
+
+@lru_cache(maxsize=16_384)
+def _name_error(name: str, is_link: bool) -> str | None:
+    if is_platform_package(name):
+        return None
     if not NAME.fullmatch(name):
         return (
             f"{name} is invalid, it should have a vendor name, a forward slash, and a package name. The vendor and"

@@ -253,7 +253,10 @@ PLAIN = re.compile(r"(\d{1,18})\.(\d{1,18})\.(\d{1,18})\.(\d{1,18})", re.ASCII)
 END_KEY: Final = 0
 
 
-@lru_cache(maxsize=65_536)
+MAX_CACHED_CHARACTERS: Final = 128
+"""Longer texts are rare and not kept, so that the caches stay small."""
+
+
 def version_key(normalized: str) -> tuple[int, ...]:
     """
     Return what sorts versions as version_compare() orders them; named branches come first, equal to each other mostly.
@@ -261,6 +264,10 @@ def version_key(normalized: str) -> tuple[int, ...]:
     A number is its value plus one; the end of a version is 0; what Composer holds for less than a release is negative;
     a patch level is more than any number.
     """
+    return _cached_key(normalized) if len(normalized) <= MAX_CACHED_CHARACTERS else _key(normalized)
+
+
+def _key(normalized: str) -> tuple[int, ...]:
     if match := PLAIN.fullmatch(normalized):
         return (int(match[1]) + 1, int(match[2]) + 1, int(match[3]) + 1, int(match[4]) + 1, END_KEY)
     if not normalized:
@@ -269,6 +276,9 @@ def version_key(normalized: str) -> tuple[int, ...]:
         _number(part) + 1 if _is_number(part) else _form_key(_form(part)) for part in _canonical(normalized).split(".")
     ]
     return (*keys, END_KEY)
+
+
+_cached_key = lru_cache(maxsize=65_536)(_key)
 
 
 def _form_key(form: int) -> int:
