@@ -10,18 +10,28 @@ from twisted.web.resource import IResource
 
 from packeton.adapters.upstream.http import HttpTransport
 from packeton.assembly.accounts import access_work, open_accounts
-from packeton.assembly.jobs import open_work, work_services
+from packeton.assembly.jobs import Work, open_work, timetable_of, worker_of
 from packeton.assembly.mirrors import mirror_site
 from packeton.assembly.proxies import proxy_mount
 from packeton.assembly.running import Running, periodic_work
 from packeton.assembly.store import Store, open_store
 from packeton.assembly.web import root_resource
+from packeton.background.workers import WorkerService
 from packeton.config.settings import Settings
 from packeton.features.caching.fills import Fills
 from packeton.features.mirroring.directory import MirrorDirectory
 from packeton.interfaces.blobs import IBlobStore
 
-__all__ = ["Packeton", "Store", "build", "open_store"]
+__all__ = ["Packeton", "Store", "WorkerOptions", "build", "open_store"]
+
+
+@frozen(kw_only=True)
+class WorkerOptions:
+    """What an extra process does."""
+
+    at_once: int
+    max_jobs: int | None = None
+    """After so many jobs it begins no more."""
 
 
 @frozen(kw_only=True)
@@ -31,6 +41,8 @@ class Packeton:
     resource: IResource
     services: MultiService
     settings: Settings
+    worker: WorkerService | None = None
+    """What does jobs in this process, if anything."""
 
 
 def build(
@@ -39,6 +51,7 @@ def build(
     *,
     blobs: IBlobStore | None = None,
     environment: Mapping[str, str] | None = None,
+    extra: WorkerOptions | None = None,
 ) -> Packeton:
     """
     Put a server together. Nothing runs and nothing listens yet.
@@ -46,6 +59,7 @@ def build(
     Args:
         blobs: Keeps the bytes of the cache; default: files in the data directory.
         environment: Where proxies are looked up (`http_proxy` …); default: none.
+        extra: Make a further process that only does jobs, beside the server that owns the data directory.
 
     Raises:
         ConfigurationInvalid: a setting cannot be used.
@@ -63,16 +77,27 @@ def build(
     }
     directory = MirrorDirectory(sites)
     accounts = open_accounts(store)
-    periodic = periodic_work(store)
+    periodic = periodic_work(store, owns=extra is None)
     access_work(accounts, store).setServiceParent(periodic)
     work = open_work(store)
-    work_services(work, store, settings.jobs.at_once).setServiceParent(periodic)
+    worker = _worker(work, store, extra)
+    if extra is None:
+        timetable_of(work, store).setServiceParent(periodic)
+    if worker is not None:
+        worker.setServiceParent(periodic)
     services = MultiService()
-    Running(store, fills, transport, periodic).setServiceParent(services)
+    Running(store, fills, transport, periodic, owns=extra is None).setServiceParent(services)
     metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))
     mounts = {
         proxy.path: proxy_mount(name, proxy, settings, store, fills, transport)
         for name, proxy in settings.proxies.items()
     }
     resource = root_resource(settings, store, accounts, directory, mounts)
-    return Packeton(resource=resource, services=services, settings=settings)
+    return Packeton(resource=resource, services=services, settings=settings, worker=worker)
+
+
+def _worker(work: Work, store: Store, extra: WorkerOptions | None) -> WorkerService | None:
+    if extra is not None:
+        return worker_of(work, store, extra.at_once, extra.max_jobs)
+    at_once = store.settings.jobs.at_once
+    return worker_of(work, store, at_once) if at_once else None

@@ -6,7 +6,6 @@ import socket
 from datetime import timedelta
 
 from attrs import define, field
-from twisted.application.service import MultiService
 
 from packeton.adapters.database.jobs import JobRecords
 from packeton.adapters.database.locks import DatabaseLocks
@@ -18,7 +17,7 @@ from packeton.background.workers import WorkerLimits, WorkerService
 from packeton.interfaces.clocks import now_of
 from packeton.interfaces.queues import ILocks, ISignals
 
-__all__ = ["Work", "open_work", "work_services"]
+__all__ = ["Work", "open_work", "timetable_of", "worker_of"]
 
 
 @define(kw_only=True)
@@ -54,18 +53,21 @@ def open_work(store: Store) -> Work:
     )
 
 
-def work_services(work: Work, store: Store, at_once: int) -> MultiService:
-    """Return what does the jobs, and puts periodic ones in; with *at_once* 0 only the latter."""
-    services = MultiService()
-    settings, metrics = store.settings, store.metrics
-    Timetable(tuple(work.timetable), store.reactor, work.locks).setServiceParent(services)
-    if at_once:
-        limits = WorkerLimits(
-            at_once=at_once,
-            per_host=settings.jobs.per_host,
-            patience=min(settings.shutdown_timeout, timedelta(minutes=1)),
-        )
-        worker = WorkerService(work.jobs.records, work.kinds, work.signals, store.reactor, work.name, limits)
-        worker.setServiceParent(services)
-        metrics.gauge("packeton_jobs_running", "Jobs under way in this process", lambda: worker.busy)
-    return services
+def timetable_of(work: Work, store: Store) -> Timetable:
+    """Return what puts periodic work in."""
+    return Timetable(tuple(work.timetable), store.reactor, work.locks)
+
+
+def worker_of(work: Work, store: Store, at_once: int, max_jobs: int | None = None) -> WorkerService:
+    """Return what does the jobs."""
+    settings = store.settings
+    limits = WorkerLimits(
+        at_once=at_once,
+        per_host=settings.jobs.per_host,
+        patience=min(settings.shutdown_timeout, timedelta(minutes=1)),
+    )
+    worker = WorkerService(
+        work.jobs.records, work.kinds, work.signals, store.reactor, work.name, limits, max_jobs
+    )
+    store.metrics.gauge("packeton_jobs_running", "Jobs under way in this process", lambda: worker.busy)
+    return worker

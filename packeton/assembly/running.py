@@ -21,22 +21,30 @@ log = Logger()
 class Running(Service):
     """Starts and stops in order: threads first and last, fills before the store."""
 
-    def __init__(self, store: Store, fills: Fills, transport: HttpTransport, periodic: MultiService) -> None:
+    def __init__(
+        self, store: Store, fills: Fills, transport: HttpTransport, periodic: MultiService, *, owns: bool
+    ) -> None:
         self._store = store
+        self._owns = owns
         self._fills = fills
         self._transport = transport
         self._periodic = periodic
 
     def privilegedStartService(self) -> None:
-        """Claim the data directory while an error can still be told."""
-        self._store.directory.claim()
+        """Claim the data directory while an error can still be told; one that is another's is only used."""
+        if self._owns:
+            self._store.directory.claim()
+        else:
+            self._store.directory.prepare()
 
     def startService(self) -> None:
         """Start threads, tidy up after a crash, and begin the periodic work."""
         super().startService()
-        self._store.directory.claim()
+        self.privilegedStartService()
         self._store.threads.startService()
-        Deferred.fromCoroutine(self._begin()).addErrback(lambda failure: log.failure("The start went wrong", failure))
+        if self._owns:
+            begun = Deferred.fromCoroutine(self._begin())
+            begun.addErrback(lambda failure: log.failure("The start went wrong", failure))
         self._periodic.startService()
 
     def stopService(self) -> Deferred[None]:
@@ -61,15 +69,16 @@ class Running(Service):
         await self._transport.close()
         await self._store.database.close()
         await self._store.threads.stopService()
-        self._store.directory.release()
+        if self._owns:
+            self._store.directory.release()
 
 
-def periodic_work(store: Store) -> MultiService:
-    """Return what is done again and again."""
+def periodic_work(store: Store, *, owns: bool) -> MultiService:
+    """Return what is done again and again: to the data directory, only by who owns it."""
     services = MultiService()
     housekeeping = store.housekeeping()
     for name, every, work in (
-        ("eviction", timedelta(minutes=1), housekeeping.evict),
+        *([("eviction", timedelta(minutes=1), housekeeping.evict)] if owns else []),
         ("changes of the records", timedelta(seconds=1), housekeeping.notice_changes),
     ):
         PeriodicService(name, store.reactor, every, work).setServiceParent(services)

@@ -82,7 +82,9 @@ class WorkerService(Service):
     _name: str
     """A text that no other worker has."""
     _limits: WorkerLimits = field(factory=WorkerLimits)
-    _on_done: Callable[[Job, JobStatus], object] = lambda _job, _status: None
+    _max_jobs: int | None = None
+    """After so many jobs no more are begun; None: no end."""
+    _begun: int = field(default=0, init=False)
     _running: dict[str, _Running] = field(factory=dict, init=False)
     _turn: Deferred[None] | None = field(default=None, init=False)
     _turn_again: bool = field(default=False, init=False)
@@ -94,6 +96,18 @@ class WorkerService(Service):
     def busy(self) -> int:
         """How many jobs run now."""
         return len(self._running)
+
+    @property
+    def is_at_end(self) -> bool:
+        """Say if it was to do only so many jobs, and has."""
+        return not self._running and self._max_jobs is not None and self._begun >= self._max_jobs
+
+    async def idle(self) -> None:
+        """Return once nothing runs, and nothing was due when the last job had ended."""
+        await self.wake()
+        while self._running:
+            await DeferredList([running.ended() for running in self._running.values()])
+            await self.wake()
 
     def startService(self) -> None:
         """Begin."""
@@ -132,7 +146,7 @@ class WorkerService(Service):
         try:
             while self._turn_again:
                 self._turn_again = False
-                while self.running and len(self._running) < self._limits.at_once:
+                while self._may_begin():
                     job = await self._claim()
                     if job is None:
                         break
@@ -145,6 +159,10 @@ class WorkerService(Service):
         except Exception:  # the service must live; the log must know
             log.failure("No job can be had")
 
+    def _may_begin(self) -> bool:
+        more = self._max_jobs is None or self._begun < self._max_jobs
+        return bool(self.running) and more and len(self._running) < self._limits.at_once
+
     async def _claim(self) -> Job | None:
         now = now_of(self._clock)()
         return await self._records.claim(
@@ -152,6 +170,7 @@ class WorkerService(Service):
         )
 
     def _start(self, job: Job) -> None:
+        self._begun += 1
         kind = self._kinds[job.type]
         writing = BufferedLog(self._records, job.id, self._clock)
         work: Deferred[JobOutcome] = Deferred.fromCoroutine(_call(kind.handler, job, writing))
@@ -200,7 +219,6 @@ class WorkerService(Service):
             await self._records.again(job.id, now + outcome)
             return
         await self._records.finish(job.id, outcome.status, {"message": outcome.message, **outcome.details}, now)
-        self._on_done(job, outcome.status)
         log.info(
             "Job {id} ({type} {package}): {status} {message}",
             id=job.id[:12],

@@ -7,6 +7,7 @@ import click
 from packeton import __version__
 from packeton.cli.cache import cache
 from packeton.cli.settings import config
+from packeton.cli.worker import run_workers, worker
 from packeton.errors import PacketonError
 
 __all__ = ["main", "program"]
@@ -23,6 +24,8 @@ def program() -> None:
 
 program.add_command(config)
 program.add_command(cache)
+program.add_command(worker)
+program.add_command(run_workers)
 
 
 def main() -> None:

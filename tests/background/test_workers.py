@@ -180,3 +180,29 @@ class WorkerTests(SynchronousTestCase):
         self.clock.pump([15] * 3)
         self.assertEqual([alive.id, job.id], [one.id for one, *_ in self.begun])
         self.assertEqual(1, self.find(alive).attempts)
+
+    def test_only_so_many(self) -> None:
+        """A worker that was to do so many jobs begins no more, and says that it is at its end."""
+        worker = WorkerService(self.records, self.kinds, self.signals, self.clock, "n", WorkerLimits(), 2)
+        self.started(worker)
+        for _ in range(3):
+            self.put()
+        self.assertEqual(2, len(self.begun))
+        for _, _, waiting in tuple(self.begun):
+            self.assertFalse(worker.is_at_end)
+            waiting.callback(None)
+        self.clock.advance(1)
+        self.assertEqual((True, 2), (worker.is_at_end, len(self.begun)))
+
+    def test_idle(self) -> None:
+        """Idle comes when all that is due was done, and does not wait for what is due later."""
+        self.put()
+        self.put(run_at=self.cache.now() + 60 * SECOND)
+        self.started()
+        idle = Deferred.fromCoroutine(self.worker.idle())
+        self.assertNoResult(idle)
+        self.put()
+        self.begun[0][2].callback(None)
+        self.assertNoResult(idle)
+        self.begun[1][2].callback(None)
+        self.successResultOf(idle)

@@ -1,0 +1,92 @@
+"""`packeton worker`: a further process that does jobs."""
+
+import sys
+from contextlib import suppress
+from typing import Any
+
+import click
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall, react
+from twisted.logger import globalLogBeginner, globalLogPublisher, textFileLogObserver
+from twisted.python.failure import Failure
+
+from packeton import logs
+from packeton.assembly import Packeton, WorkerOptions, build
+from packeton.cli.options import read_settings, settings_options
+from packeton.config.loader import Loaded
+
+__all__ = ["run_workers", "worker"]
+
+
+@click.command()
+@settings_options
+@click.option("--jobs", "at_once", type=click.IntRange(1, 256), help="Jobs at once; default: packeton.jobs.at_once.")
+@click.option("--messages", type=click.IntRange(1), metavar="N", help="End after N jobs.")
+@click.option("--once", is_flag=True, help="End when nothing is due.")
+def worker(paths: tuple[str, ...], data: str | None, at_once: int | None, messages: int | None, *, once: bool) -> None:
+    """Do jobs beside the server, on the same database and data directory, until a signal ends it."""
+    loaded = read_settings(paths, data)
+    options = WorkerOptions(at_once=at_once or loaded.settings.jobs.at_once or 1, max_jobs=messages)
+    _run(loaded, options, once=once)
+
+
+@click.command(name="packagist:run-workers", hidden=True)
+@settings_options
+@click.option("--messages", type=click.IntRange(1), default=5000)
+@click.option("--execute-once", is_flag=True)
+def run_workers(paths: tuple[str, ...], data: str | None, messages: int, *, execute_once: bool) -> None:
+    """Do jobs one by one; the reference's name."""
+    options = WorkerOptions(at_once=1, max_jobs=1 if execute_once else messages)
+    _run(read_settings(paths, data), options, once=execute_once)
+
+
+def _run(loaded: Loaded, options: WorkerOptions, *, once: bool) -> None:
+    """Run until the end; raises what kept it from starting."""
+    trouble: list[Failure] = []
+
+    async def until_done(reactor: Any) -> None:
+        try:
+            packeton = build(loaded.settings, reactor, environment=loaded.environment, extra=options)
+            await _work(packeton, reactor, once=once)
+        except BaseException:  # react would print a traceback; the caller says it in one line
+            trouble.append(Failure())
+
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    logs.install(globalLogPublisher, form=loaded.settings.log.format, level=loaded.settings.log.level)
+    with suppress(SystemExit):  # react always ends so
+        react(lambda reactor: Deferred.fromCoroutine(until_done(reactor)))
+    if trouble:
+        trouble[0].raiseException()
+
+
+async def _work(packeton: Packeton, reactor: Any, *, once: bool) -> None:
+    worker = packeton.worker
+    assert worker is not None, "that is what it was built for"
+    stop: Deferred[None] = Deferred()
+
+    def shut_down() -> Deferred[None] | None:
+        if stop.called:
+            return None
+        stop.callback(None)
+        return finished
+
+    finished: Deferred[None] = Deferred()
+    reactor.addSystemEventTrigger("before", "shutdown", shut_down)
+    packeton.services.privilegedStartService()
+    packeton.services.startService()
+
+    def look() -> None:
+        if worker.is_at_end and not stop.called:
+            stop.callback(None)
+
+    looking = LoopingCall(look)
+    looking.clock = reactor
+    looking.start(0.2, now=False)
+    if once:
+        Deferred.fromCoroutine(worker.idle()).addBoth(lambda _: None if stop.called else stop.callback(None))
+    try:
+        await stop
+    finally:
+        looking.stop()
+        await packeton.services.stopService()
+        finished.callback(None)
