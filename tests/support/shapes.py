@@ -12,7 +12,7 @@ __all__ = ["PACKAGES", "SHAPES", "Versions", "make_shape", "versions_of_all", "z
 Versions = dict[str, list[dict[str, Any]]]
 
 PACKAGES = {
-    "acme/app": [("1.1.0", "1.1.0.0", "b"), ("1.0.0", "1.0.0.0", "a"), ("dev-master", "dev-master", "c")],
+    "acme/front": [("1.1.0", "1.1.0.0", "b"), ("1.0.0", "1.0.0.0", "a"), ("dev-master", "dev-master", "c")],
     "acme/lib": [("v2.0.0", "2.0.0.0", "d"), ("2.0.1", "2.0.1.0", "d"), ("dev-feature/x", "dev-feature/x", "e")],
     "acme/null": [("1.0.0", "1.0.0.0", None)],
 }
@@ -47,7 +47,7 @@ def versions_of_all(base: str, *, first: bool = False) -> Versions:
                 "version": pretty,
                 "version_normalized": normalized,
                 "type": "library",
-                "require": {"php": ">=5.3", **({"acme/lib": "^2.0"} if name == "acme/app" else {})},
+                "require": {"php": ">=5.3", **({"acme/lib": "^2.0"} if name == "acme/front" else {})},
                 "dist": {
                     "type": "zip",
                     "url": f"{base}/zips/{name}/{letter or 'none'}.zip",
@@ -118,7 +118,7 @@ def relative(base: str) -> tuple[dict[str, bytes], dict[str, Any]]:
 
 
 def available(base: str) -> tuple[dict[str, bytes], dict[str, Any]]:
-    names = ["Acme/App", "acme/lib", "acme/null"]
+    names = ["Acme/Front", "acme/lib", "acme/null"]
     return second(base), {"metadata-url": f"{base}/p2/%package%.json", "available-packages": names}
 
 

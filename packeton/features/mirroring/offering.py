@@ -120,10 +120,9 @@ class Offering:
         if rules.disable_v1:
             return offer, []
         traits: list[str] = []
-        old = generation == 1 or not offer.metadata
         if root.inline and not root.is_old:
-            offer = evolve(offer, packages=await self._inline(root, mirror_url, traits, uids=old))
-        if old:
+            offer = evolve(offer, packages=await self._inline(root, mirror_url, traits))
+        if generation == 1 or not offer.metadata:
             everything = await self._all(root, mirror_url)
             if everything is not None:
                 digest = await self._renditions.digest(everything, "sha1")
@@ -167,23 +166,19 @@ class Offering:
         theirs = root.document.get("available-package-patterns")
         return ours or (theirs if isinstance(theirs, list) else None)
 
-    async def _inline(
-        self, root: Root, mirror_url: str, traits: list[str], *, uids: bool
-    ) -> dict[str, object]:
-        """Return the packages that stand in the root itself, as we send them."""
+    async def _inline(self, root: Root, mirror_url: str, traits: list[str]) -> dict[str, object]:
+        """Return the packages that stand in the root itself, as we send them: with uids, for Composer 2 as well."""
         allowed = set(await self._policy.allowed([name.lower() for name in root.inline]))
         packages: dict[str, object] = {}
         for name, versions in root.inline.items():
             if name.lower() not in allowed:
                 continue
-            packages[name] = versions
+            packages[name] = _with_uids(versions, name)
             if self._editions.changes(name.lower()):
                 rendition = await self._editions.first(PackageName.parse(name.lower()), mirror_url=mirror_url)
                 traits.append(rendition.fingerprint)
                 document = read_package((await self._renditions.rendered(rendition)).body)
-                packages[name] = document["packages"][name.lower()]
-            if uids:
-                packages[name] = _with_uids(packages[name], name)
+                packages[name] = _with_uids(document["packages"][name.lower()], name)
         return packages
 
     async def _all(self, root: Root, mirror_url: str) -> Rendition | None:

@@ -49,9 +49,9 @@ class SecondGenerationTests(MirrorTestCase):
     def test_bytes(self) -> None:
         """Where upstream has such a document it is passed on as it is, unknown keys and all."""
         self.build(files := make_shape("v2", BASE))
-        name = PackageName.parse("acme/app")
+        name = PackageName.parse("acme/front")
         body = self.body(self.mirror.package_rendition(name, dev=False, mirror_url=URL))
-        self.assertEqual(files["/p2/acme/app.json"], body)
+        self.assertEqual(files["/p2/acme/front.json"], body)
 
     def test_names(self) -> None:
         """`available-packages` of upstream stay; a small old repository gets them; the limit holds."""
@@ -161,8 +161,8 @@ class FirstGenerationTests(MirrorTestCase):
         self.assertEqual(sum(map(len, PACKAGES.values())), len(urls))
         self.assertTrue(all(url.startswith(f"{URL}/zipball/") for url in urls), urls)
         listed = json.loads(self.file(self.path(again, "outer")))["providers"]
-        self.assertEqual({"acme/app", "acme/lib"}, set(listed))
-        self.assertNotIn(listed["acme/app"]["sha256"], json.dumps(list(files)))
+        self.assertEqual({"acme/front", "acme/lib"}, set(listed))
+        self.assertNotIn(listed["acme/front"]["sha256"], json.dumps(list(files)))
 
     def path(self, root: dict[str, Any], name: str) -> str:
         path = f"p/{name}$%hash%.json"
@@ -173,7 +173,7 @@ class FirstGenerationTests(MirrorTestCase):
         self.build(make_shape("v1", BASE), lazy=False)
         self.root(1)
         for work in (
-            self.mirror.old_rendition(PackageName.parse("acme/app"), "0" * 64, mirror_url=URL),
+            self.mirror.old_rendition(PackageName.parse("acme/front"), "0" * 64, mirror_url=URL),
             self.mirror.file_rendition(f"p/outer${'0' * 64}.json", URL),
             self.mirror.file_rendition(f"p/other${'0' * 64}.json", URL),
             self.mirror.file_rendition(f"include-packeton/all${'0' * 40}.json", URL),
@@ -199,18 +199,18 @@ class FirstGenerationTests(MirrorTestCase):
 class PolicyTests(MirrorTestCase):
     """What is not allowed is nowhere, and upstream is not asked for it."""
 
-    policy_of_one = Policy(PolicyRules(allowed=AllowList(names=frozenset({"acme/app"}))))
+    policy_of_one = Policy(PolicyRules(allowed=AllowList(names=frozenset({"acme/front"}))))
 
     def test_everywhere(self) -> None:
         """Not in metadata of either kind, nor in lists, files or dists."""
         for shape in SHAPES:
             self.build(make_shape(shape, BASE), self.policy_of_one, lazy=False)
             root = self.root()
-            self.assertEqual(["acme/app"], root["available-packages"], shape)
+            self.assertEqual(["acme/front"], root["available-packages"], shape)
             self.assertNotIn("acme/lib", root["packages"], shape)
             old = self.root(1)
             (path,) = old["includes"]
-            self.assertEqual({"acme/app"}, set(json.loads(self.file(path))["packages"]), shape)
+            self.assertEqual({"acme/front"}, set(json.loads(self.file(path))["packages"]), shape)
             before = self.client.asked.copy()
             lib = PackageName.parse("acme/lib")
             for work in (
@@ -224,13 +224,13 @@ class PolicyTests(MirrorTestCase):
 
     def test_lists(self) -> None:
         """A list of upstream's is cut down to what patterns allow."""
-        policy = Policy(PolicyRules(allowed=AllowList(patterns=("acme/a*",))))
+        policy = Policy(PolicyRules(allowed=AllowList(patterns=("acme/f*",))))
         self.build(make_shape("v1", BASE), policy, lazy=False)
         root = self.root(1)
-        self.assertEqual(["acme/a*"], root["available-package-patterns"])
+        self.assertEqual(["acme/f*"], root["available-package-patterns"])
         for path, told in root["provider-includes"].items():
             listed = json.loads(self.file(path.replace("%hash%", told["sha256"])))["providers"]
-            self.assertLessEqual(set(listed), {"acme/app"})
+            self.assertLessEqual(set(listed), {"acme/front"})
 
 
 class DistTests(MirrorTestCase):
@@ -250,14 +250,14 @@ class DistTests(MirrorTestCase):
                         expected = content[f"/zips/{name}/{letter or 'none'}.zip"]
                         reference = "" if letter is None else letter * 40
                         self.assertEqual(expected, self.dist(name, normalized, reference), (shape, name, normalized))
-                self.assertEqual(content["/zips/acme/app/c.zip"], self.dist("acme/app", "9999999-dev", "c" * 40))
+                self.assertEqual(content["/zips/acme/front/c.zip"], self.dist("acme/front", "9999999-dev", "c" * 40))
 
     def test_mirrors_of_upstream(self) -> None:
         """Upstream's own mirror is tried first, and the dist's address after it."""
         self.build(make_shape("mirrored", BASE))
-        self.dist("acme/app", "1.0.0.0", "a" * 40)
-        self.assertEqual(1, self.client.asked[f"/cdn/acme/app/{'a' * 40}.zip"])
-        self.assertEqual(0, self.client.asked["/zips/acme/app/a.zip"])
+        self.dist("acme/front", "1.0.0.0", "a" * 40)
+        self.assertEqual(1, self.client.asked[f"/cdn/acme/front/{'a' * 40}.zip"])
+        self.assertEqual(0, self.client.asked["/zips/acme/front/a.zip"])
         self.dist("acme/null", "1.0.0.0", "")
         self.assertEqual(1, self.client.asked["/zips/acme/null/none.zip"])
 
@@ -265,17 +265,17 @@ class DistTests(MirrorTestCase):
         """A dist is had as what it is only."""
         self.build(make_shape("v2", BASE))
         with self.assertRaises(AssertionError):
-            self.dist("acme/app", "1.0.0.0", "a" * 40, "tar")
+            self.dist("acme/front", "1.0.0.0", "a" * 40, "tar")
 
     def test_shasum_and_source(self) -> None:
         """What we hold gets its SHA-1, and the date moves; `source` goes where there is a dist."""
         self.build(make_shape("v1", BASE), dists="rewrite", dist_shasum=True, hide_source=True)
-        name = PackageName.parse("acme/app")
+        name = PackageName.parse("acme/front")
         before = self.now(self.mirror.package_rendition(name, dev=False, mirror_url=URL)).last_modified
-        content = self.dist("acme/app", "1.0.0.0", "a" * 40)
+        content = self.dist("acme/front", "1.0.0.0", "a" * 40)
         after = self.now(self.mirror.package_rendition(name, dev=False, mirror_url=URL)).last_modified
         self.assertGreater(after, before)
-        versions = by_number(list(versions_of(self.second("acme/app"), "acme/app")))
+        versions = by_number(list(versions_of(self.second("acme/front"), "acme/front")))
         self.assertEqual(sha1(content).hexdigest(), versions["1.0.0"]["dist"]["shasum"])
         self.assertEqual("", versions["1.1.0"]["dist"]["shasum"])
         self.assertFalse(any("source" in version for version in versions.values()))
@@ -286,12 +286,12 @@ class TroubleTests(MirrorTestCase):
 
     def test_wrong_hash(self) -> None:
         """A document, a list or a file of packages that is not of its hash is refused, by name."""
-        for shape, part in (("v1", "/v1/acme/app$"), ("v1", "/repo/p/outer$"), ("satis", "/repo/include/all$")):
+        for shape, part in (("v1", "/v1/acme/front$"), ("v1", "/repo/p/outer$"), ("satis", "/repo/include/all$")):
             files = make_shape(shape, BASE)
             path = next(path for path in files if path.startswith(part))
             files[path] += b" "
             self.build(files)
-            error = self.failureResultOf(self.deferred(self.package("acme/app")), UpstreamFailed)
+            error = self.failureResultOf(self.deferred(self.package("acme/front")), UpstreamFailed)
             self.assertIn("another SHA", str(error.value))
 
     def test_stays(self) -> None:
@@ -299,14 +299,14 @@ class TroubleTests(MirrorTestCase):
         for shape in ("v1", "satis"):
             files = make_shape(shape, BASE)
             self.build(files)
-            before = self.second("acme/app")
+            before = self.second("acme/front")
             changed = json.loads(files["/repo/packages.json"])
             text = json.dumps(changed).replace(next(iter(hashes(changed))), "0" * 40 if shape == "satis" else "0" * 64)
             files["/repo/packages.json"] = text.encode()
             self.client.dates["/repo/packages.json"] = "Wed, 15 Nov 2023 22:13:20 GMT"
             self.cache.clock.advance(700)
             self.root()
-            self.assertEqual(before, self.second("acme/app"), shape)
+            self.assertEqual(before, self.second("acme/front"), shape)
 
     def test_another_format(self) -> None:
         """From Composer 1's to Composer 2's and back, between two questions."""
@@ -317,16 +317,16 @@ class TroubleTests(MirrorTestCase):
             self.client.dates["/repo/packages.json"] = f"Wed, 15 Nov 2023 22:13:2{number} GMT"
             self.cache.clock.advance(700)
             self.root()
-            self.assertEqual({"1.1.0", "1.0.0"}, set(by_number(list(versions_of(self.second("acme/app"), "acme/app")))))
+            self.assertEqual({"1.1.0", "1.0.0"}, set(by_number(list(versions_of(self.second("acme/front"), "acme/front")))))
 
     def test_away(self) -> None:
         """Without upstream, what is held is served, roots and documents of both kinds."""
         for shape in SHAPES:
             self.build(make_shape(shape, BASE))
-            kept = self.root(), self.root(1), self.second("acme/app"), self.first("acme/app")
+            kept = self.root(), self.root(1), self.second("acme/front"), self.first("acme/front")
             self.client.down.add("*")
             self.cache.clock.advance(700)
-            self.assertEqual(kept, (self.root(), self.root(1), self.second("acme/app"), self.first("acme/app")), shape)
+            self.assertEqual(kept, (self.root(), self.root(1), self.second("acme/front"), self.first("acme/front")), shape)
 
     def test_no_repository(self) -> None:
         """An upstream that is none is named, with its address."""
@@ -344,10 +344,10 @@ class RefreshTests(MirrorTestCase):
 
     def test_refresh(self) -> None:
         """Asked now and conditionally; True when something changed."""
-        for shape, path in (("v2", "/p2/acme/app.json"), ("lazy", "/v1/acme/app.json")):
+        for shape, path in (("v2", "/p2/acme/front.json"), ("lazy", "/v1/acme/front.json")):
             files = make_shape(shape, BASE)
             self.build(files)
-            name = PackageName.parse("acme/app")
+            name = PackageName.parse("acme/front")
             self.assertTrue(self.now(self.mirror.refresh(name)))
             asked = self.client.asked[path]
             self.assertFalse(self.now(self.mirror.refresh(name)))
@@ -355,7 +355,7 @@ class RefreshTests(MirrorTestCase):
             files[path] = files[path].replace(b"library", b"project")
             self.client.dates[path] = "Wed, 15 Nov 2023 22:13:20 GMT"
             self.assertTrue(self.now(self.mirror.refresh(name)))
-            self.assertIn(b"project", self.first("acme/app"))
+            self.assertIn(b"project", self.first("acme/front"))
 
     def test_root(self) -> None:
         """The root too."""
