@@ -56,7 +56,7 @@ def stability_of(version: str) -> str:
     version = REFERENCE.sub("", version)
     if version.startswith("dev-") or version.endswith("-dev"):
         return "dev"
-    match = STABILITY.search(version.lower())
+    match = STABILITY.search(version[-MAX_CHARACTERS:].lower())  # what counts is at the end
     if match is None:
         return "stable"
     if match[3]:
@@ -220,6 +220,10 @@ def _compare_parts(left: str, right: str) -> int:
     return (ours > theirs) - (ours < theirs)
 
 
+def _ends_empty(parts: list[str], at: int) -> bool:
+    return at == len(parts) - 1 and not parts[at]
+
+
 def php_version_compare(left: str, right: str) -> int:
     """
     Return -1, 0 or 1 as PHP's version_compare() does.
@@ -234,7 +238,7 @@ def php_version_compare(left: str, right: str) -> int:
     last = min(len(ours), len(theirs)) - 1
     at = 0
     while True:
-        if at and ([""] in (ours[at:], theirs[at:])):
+        if at and (_ends_empty(ours, at) or _ends_empty(theirs, at)):
             break  # PHP leaves its loop at an empty rest
         if result := _compare_parts(ours[at], theirs[at]):
             return result

@@ -1,5 +1,7 @@
 """Versions: normal forms, stabilities, order."""
 
+import contextlib
+import time
 from itertools import pairwise
 
 from hypothesis import given
@@ -128,6 +130,26 @@ PARTS = st.sampled_from(["0", "1", "10", "dev", "alpha", "beta", "RC", "patch", 
 TIDY = st.lists(st.tuples(PARTS, st.sampled_from("-.")), min_size=1, max_size=5).map(
     lambda parts: "".join(part + mark for part, mark in parts)[:-1]
 )
+
+
+class HostileTests(SynchronousTestCase):
+    """Long texts, of which upstreams may send any."""
+
+    def test_no_text_takes_long(self) -> None:
+        """The time grows with the length only."""
+        for piece in ("+\n", "1.", "#a", "a", "-", "1a", " as ", "@dev", ".dev", "9"):
+            text = piece * 20_000
+            began = time.perf_counter()
+            stability_of(text)
+            normalize_branch(text)
+            version_key(text)
+            php_version_compare(text, text + "1")
+            parse_numeric_alias_prefix(text)
+            with self.assertRaises(Invalid):
+                normalize(text)
+            with contextlib.suppress(Invalid):
+                normalize(text[:4096])
+            self.assertLess(time.perf_counter() - began, 5, piece)
 
 
 class OrderTests(SynchronousTestCase):
