@@ -1,5 +1,6 @@
 """The kinds of things that go wrong, without HTTP: `web/errors.py` alone knows statuses."""
 
+from collections.abc import Mapping
 from copy import copy
 from datetime import timedelta
 from enum import StrEnum
@@ -13,6 +14,7 @@ __all__ = [
     "Conflict",
     "Denied",
     "Invalid",
+    "InvalidFields",
     "NotFound",
     "PacketonError",
     "StorageFailed",
@@ -41,6 +43,14 @@ class PacketonError(Exception):
 
 class Invalid(PacketonError):
     """The caller's input cannot be used."""
+
+
+class InvalidFields(Invalid):
+    """Several fields of an input cannot be used; `fields` says of each why."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {why}" for name, why in fields.items()))
+        self.fields = dict(fields)
 
 
 class ConfigurationInvalid(Invalid):

@@ -9,6 +9,7 @@ from twisted.application.service import MultiService
 from twisted.logger import Logger
 
 from packeton.adapters.database.groups import GroupRecords
+from packeton.adapters.database.packages import PackageRecords
 from packeton.adapters.database.revisions import Revisions
 from packeton.adapters.database.subrepos import SubrepoRecords
 from packeton.adapters.database.tokens import TokenRecords
@@ -18,8 +19,12 @@ from packeton.assembly.store import Store
 from packeton.background.periodic import PeriodicService
 from packeton.config.settings import Settings
 from packeton.core.access.accounts import AclLine, Group
+from packeton.core.access.passwords import Passwords
 from packeton.core.access.patterns import parse_line
+from packeton.features.access.audiences import Groups, Subrepositories
 from packeton.features.access.authentication import Attempt, Authentication
+from packeton.features.access.issuing import TokenIssuing
+from packeton.features.access.people import People
 from packeton.features.access.subrepos import SubrepoDirectory
 from packeton.features.access.tokens import TokenAuthenticator
 from packeton.features.access.usage import TokenUsage
@@ -45,23 +50,42 @@ class Accounts:
     keys: Keys
     usage: TokenUsage
     directory: SubrepoDirectory
+    passwords: Passwords
+    issuing: TokenIssuing
+    people: People
+    audiences: Groups
+    repositories: Subrepositories
 
 
 def open_accounts(store: Store) -> Accounts:
     """Put them together; nothing is read yet."""
-    database, settings = store.database, store.settings
+    database, settings, now = store.database, store.settings, now_of(store.reactor)
     revisions = Revisions(database)
+    users, groups = UserRecords(database, revisions), GroupRecords(database, revisions)
     tokens, subrepos = TokenRecords(database, revisions), SubrepoRecords(database, revisions)
     given = None if settings.app_secret is None else settings.app_secret.reveal()
+    keys = InstallationKeys(given, settings.data / "secret", lambda: secrets.token_urlsafe(48))
+    issuing = TokenIssuing(tokens, keys, now, secrets.randbelow)
+    passwords = Passwords()
+    packages = PackageRecords(database)
+
+    async def is_package(name: str) -> bool:
+        return await packages.find(name) is not None
+
     return Accounts(
         revisions=revisions,
-        users=UserRecords(database, revisions),
-        groups=GroupRecords(database, revisions),
+        users=users,
+        groups=groups,
         tokens=tokens,
         subrepos=subrepos,
-        keys=InstallationKeys(given, settings.data / "secret", lambda: secrets.token_urlsafe(48)),
-        usage=TokenUsage(tokens, now_of(store.reactor)),
+        keys=keys,
+        usage=TokenUsage(tokens, now),
         directory=SubrepoDirectory(subrepos, revisions),
+        passwords=passwords,
+        issuing=issuing,
+        people=People(users, subrepos, issuing, passwords, store.in_thread, now),
+        audiences=Groups(groups, is_package, settings.mirrors.keys()),
+        repositories=Subrepositories(subrepos, is_package),
     )
 
 

@@ -6,7 +6,11 @@ import click
 
 from packeton import __version__
 from packeton.cli.cache import cache
+from packeton.cli.groups import group
 from packeton.cli.settings import config
+from packeton.cli.subrepositories import subrepository
+from packeton.cli.tokens import token
+from packeton.cli.users import user
 from packeton.cli.worker import run_workers, worker
 from packeton.errors import PacketonError
 
@@ -26,6 +30,10 @@ program.add_command(config)
 program.add_command(cache)
 program.add_command(worker)
 program.add_command(run_workers)
+program.add_command(user)
+program.add_command(token)
+program.add_command(group)
+program.add_command(subrepository)
 
 
 def main() -> None:
