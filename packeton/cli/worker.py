@@ -1,5 +1,6 @@
 """`packeton worker`: a further process that does jobs."""
 
+import signal
 import sys
 from contextlib import suppress
 from typing import Any
@@ -64,29 +65,22 @@ async def _work(packeton: Packeton, reactor: Any, *, once: bool) -> None:
     assert worker is not None, "that is what it was built for"
     stop: Deferred[None] = Deferred()
 
-    def shut_down() -> Deferred[None] | None:
-        if stop.called:
-            return None
-        stop.callback(None)
-        return finished
+    def end(*_: object) -> None:
+        if not stop.called:
+            stop.callback(None)
 
-    finished: Deferred[None] = Deferred()
-    reactor.addSystemEventTrigger("before", "shutdown", shut_down)
+    for number in (signal.SIGTERM, signal.SIGINT):  # once the reactor has set its own, which end us with the signal
+        reactor.callWhenRunning(signal.signal, number, lambda *_: reactor.callFromThread(end))
     packeton.services.privilegedStartService()
     packeton.services.startService()
 
-    def look() -> None:
-        if worker.is_at_end and not stop.called:
-            stop.callback(None)
-
-    looking = LoopingCall(look)
+    looking = LoopingCall(lambda: end() if worker.is_at_end else None)
     looking.clock = reactor
     looking.start(0.2, now=False)
     if once:
-        Deferred.fromCoroutine(worker.idle()).addBoth(lambda _: None if stop.called else stop.callback(None))
+        Deferred.fromCoroutine(worker.idle()).addBoth(end)
     try:
         await stop
     finally:
         looking.stop()
         await packeton.services.stopService()
-        finished.callback(None)
