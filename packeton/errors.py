@@ -12,6 +12,7 @@ __all__ = [
     "ChildFailed",
     "ConfigurationInvalid",
     "Conflict",
+    "DatabaseRefused",
     "Denied",
     "Invalid",
     "InvalidFields",
@@ -97,6 +98,10 @@ class Conflict(PacketonError):
 
 class StorageFailed(PacketonError):
     """The disk is full, read-only or broken. Serving goes on where upstream answers."""
+
+
+class DatabaseRefused(StorageFailed):
+    """The database is not one that this program may change: a newer program's, or another's."""
 
 
 class Unsealable(PacketonError):

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from packeton.adapters.upstream.http import HttpTransport
 from packeton.assembly.store import Store
 from packeton.background.periodic import PeriodicService
-from packeton.errors import StorageFailed
+from packeton.errors import ConfigurationInvalid, DatabaseRefused, StorageFailed
 from packeton.features.caching.fills import Fills
 from packeton.interfaces.clocks import now_of
 
@@ -36,6 +36,12 @@ class Running(Service):
             self._store.directory.claim()
         else:
             self._store.directory.prepare()
+        try:
+            self._store.database.prepare()
+        except DatabaseRefused as error:
+            raise ConfigurationInvalid(f"packeton.database: {error}") from error
+        except StorageFailed as error:
+            log.warn("Mirrors are served as far as they can be without the database: {why}", why=str(error))
 
     def startService(self) -> None:
         """Start threads, tidy up after a crash, and begin the periodic work."""

@@ -9,9 +9,10 @@ from twisted.application.service import MultiService, Service
 from packeton.adapters.blobs.filesystem import FilesystemBlobStore
 from packeton.adapters.blobs.ownership import DataDirectory
 from packeton.adapters.database.caching import CacheRecords
-from packeton.adapters.database.connection import Database, sqlite_engine
+from packeton.adapters.database.connection import Database
 from packeton.adapters.database.dists import DistRecords, PublicationRecords
 from packeton.adapters.threads import Threads
+from packeton.config.databases import DatabaseAddress, database_address
 from packeton.config.settings import Settings
 from packeton.features.caching.housekeeping import Housekeeping
 from packeton.features.caching.storage import Storage
@@ -20,7 +21,7 @@ from packeton.interfaces.blobs import IBlobStore
 from packeton.interfaces.clocks import InThread, now_of
 from packeton.web.metrics import Metrics
 
-__all__ = ["Store", "open_store"]
+__all__ = ["Store", "database_of", "open_store"]
 
 
 @define
@@ -57,13 +58,20 @@ class Store(Service):
 
 
 def open_store(settings: Settings, reactor: Any, blobs: IBlobStore | None = None) -> Store:
-    """Put the store together; nothing is opened, no thread runs before `threads` start."""
+    """
+    Put the store together; nothing is opened, no thread runs before `threads` start.
+
+    Raises:
+        ConfigurationInvalid: the database's driver is not installed.
+    """
     directory = DataDirectory(settings.data)
+    connections = settings.database.connections
     files, single = Threads(reactor, "files", 10), Threads(reactor, "database", 1)
+    several = Threads(reactor, "database readers", connections)
     threads = MultiService()
-    files.setServiceParent(threads)
-    single.setServiceParent(threads)
-    database = Database(sqlite_engine(settings.data / "packeton.db"), single)
+    for pool in (files, single, several):
+        pool.setServiceParent(threads)
+    database = Database.on(database_of(settings), writer=single, readers=several, connections=connections)
     records = CacheRecords(database)
     blobs = blobs or FilesystemBlobStore(settings.data / "cache", _new_name)
     return Store(
@@ -80,6 +88,13 @@ def open_store(settings: Settings, reactor: Any, blobs: IBlobStore | None = None
         storage=Storage(blobs, records, files, now_of(reactor), _new_name),
         renditions=Renditions(files, settings.cache.memory_bytes),
     )
+
+
+def database_of(settings: Settings) -> DatabaseAddress:
+    """Return where the database is."""
+    if settings.database.url is None:
+        return DatabaseAddress(engine="sqlite", path=settings.data / "packeton.db")
+    return database_address(settings.database.url.reveal())
 
 
 def _new_name() -> str:

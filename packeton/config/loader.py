@@ -16,6 +16,7 @@ import attrs
 from attrs import evolve, field, frozen
 from twisted.internet.endpoints import serverFromString
 
+from packeton.config.databases import database_address
 from packeton.config.dotenv import with_dotenv
 from packeton.config.environment import as_bool
 from packeton.config.mail import mail_sender, mail_server
@@ -57,6 +58,7 @@ FALLBACKS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("mail.dsn", "MAILER_DSN", str),
     ("mail.sender", "MAILER_FROM", str),
     ("app_secret", "APP_SECRET", str),
+    ("database.url", "DATABASE_URL", str),
     ("anonymous_access", "PUBLIC_ACCESS", as_bool),
     ("anonymous_archive_access", "PUBLIC_ACCESS", as_bool),
 )
@@ -314,7 +316,22 @@ def _check_top(settings: Settings, reader: _Reader) -> None:
     _check_upstream(settings.upstream, reader)
     for name, provider in settings.ldap.providers.items():
         _check_ldap(provider, f"packeton.ldap.providers.{name}", reader)
+    _check_services(settings, reader)
+    for path, value, choices in (
+        ("packeton.log.format", settings.log.format, ("text", "json")),
+        ("packeton.log.level", settings.log.level, ("debug", "info", "warn", "error")),
+    ):
+        if value not in choices:
+            raise reader.wrong(path, f"must be one of {', '.join(choices)}, not {reader.shown(path, value)}")
+
+
+def _check_services(settings: Settings, reader: _Reader) -> None:
+    """Check the addresses of the database and the mail server, as texts."""
+    if not 1 <= settings.database.connections <= 100:
+        raise reader.wrong("packeton.database.connections", "must be from 1 to 100")
+    database = settings.database.url or Secret("sqlite:///packeton.db")
     for path, read, text in (
+        ("packeton.database.url", database_address, database.reveal()),
         ("packeton.mail.dsn", mail_server, "null://null" if settings.mail.dsn is None else settings.mail.dsn.reveal()),
         ("packeton.mail.sender", mail_sender, settings.mail.sender),
     ):
@@ -322,12 +339,6 @@ def _check_top(settings: Settings, reader: _Reader) -> None:
             read(text)
         except ValueError as error:
             raise reader.wrong(path, str(error)) from error
-    for path, value, choices in (
-        ("packeton.log.format", settings.log.format, ("text", "json")),
-        ("packeton.log.level", settings.log.level, ("debug", "info", "warn", "error")),
-    ):
-        if value not in choices:
-            raise reader.wrong(path, f"must be one of {', '.join(choices)}, not {reader.shown(path, value)}")
 
 
 def _check_ldap(provider: LdapProviderSettings, path: str, reader: _Reader) -> None:

@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 __all__ = [
     "CacheSettings",
+    "DatabaseSettings",
     "HttpBasicSettings",
     "JobSettings",
     "LdapProviderSettings",
@@ -166,6 +167,17 @@ class JobSettings:
 
 
 @frozen(kw_only=True)
+class DatabaseSettings:
+    """`packeton.database`: where accounts, packages, jobs and the index of the cache are kept."""
+
+    url: Secret | None = None
+    """`postgresql://user:password@host:5432/name`, `mysql://…` (MariaDB too) or `sqlite:////path/file.db`. Default:
+    environment `DATABASE_URL`, and without it the file `packeton.db` in the data directory."""
+    connections: int = 4
+    """Connections of this process to a server; for SQLite those that read beside the one that writes."""
+
+
+@frozen(kw_only=True)
 class HttpBasicSettings:
     """`http_basic` of a mirror: both members are needed."""
 
@@ -254,6 +266,7 @@ class Settings:
     mail: MailSettings = field(factory=MailSettings)
     ldap: LdapSettings = field(factory=LdapSettings)
     security: SecuritySettings = field(factory=SecuritySettings)
+    database: DatabaseSettings = field(factory=DatabaseSettings)
     upstream: UpstreamSettings = field(factory=UpstreamSettings)
     cache: CacheSettings = field(factory=CacheSettings)
     jobs: JobSettings = field(factory=JobSettings)

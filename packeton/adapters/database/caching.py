@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from attrs import asdict, define, evolve
-from sqlalchemy import Connection, Row, delete, func, insert, select, text, tuple_, update
+from sqlalchemy import Connection, Row, case, delete, func, insert, select, text, tuple_, update
 from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
@@ -29,7 +29,7 @@ class CacheRecords:
             statement = select(entries).where(entries.c.key == key).order_by(entries.c.received_at.desc())
             return [_entry(row) for row in connection.execute(statement)]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def save(self, entry: CacheEntry) -> CacheEntry | None:
         """Insert or replace by (key, variant); return the replaced one."""
@@ -89,17 +89,18 @@ class CacheRecords:
             ordered = statement.order_by(entries.c.key, entries.c.variant).limit(limit)
             return [_entry(row) for row in connection.execute(ordered)]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def totals(self, pattern: str = "*") -> CacheTotals:
         """Count entries, their bytes, and the pinned ones."""
 
         def work(connection: Connection) -> CacheTotals:
-            counted = select(func.count(), func.sum(entries.c.size), func.count().filter(entries.c.pinned))
+            pinned = func.sum(case((entries.c.pinned, 1), else_=0))
+            counted = select(func.count(), func.sum(entries.c.size), pinned)
             row = connection.execute(counted.where(entries.c.key.like(_like(pattern), escape="\\"))).one()
-            return CacheTotals(entries=row[0], bytes=int(row[1] or 0), pinned=row[2])
+            return CacheTotals(entries=row[0], bytes=int(row[1] or 0), pinned=int(row[2] or 0))
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def least_used(self, limit: int) -> Sequence[CacheEntry]:
         """Return unpinned entries, least recently used first."""
@@ -108,7 +109,7 @@ class CacheRecords:
             statement = select(entries).where(~entries.c.pinned).order_by(entries.c.used_at).limit(limit)
             return [_entry(row) for row in connection.execute(statement)]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def blobs(self) -> Collection[str]:
         """Return the blob keys of all entries."""
@@ -116,7 +117,7 @@ class CacheRecords:
         def work(connection: Connection) -> Collection[str]:
             return set(connection.execute(select(entries.c.blob)).scalars())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def revision(self) -> int:
         """Return SQLite's `data_version`: it moves when another connection committed."""

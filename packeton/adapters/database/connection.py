@@ -1,15 +1,25 @@
-"""SQLAlchemy Core off the reactor thread: one unit of work is one hop and one transaction."""
+"""
+SQLAlchemy Core off the reactor thread: one unit of work is one hop and one transaction.
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+Theory: SQLite has one writer, so `run` goes through one thread, whose transactions begin as writes; `read` goes through
+a few other threads, whose transactions see the last commit and wait for nobody. On a server both share one pool. A unit
+of work must be a function of its connection alone: it is run again when the database says that nothing of it happened
+(a deadlock, a lock that came too late, a connection that broke before the commit).
+"""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, Self, TypeVar
 
 from attrs import define, field
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import Connection, Engine, exc
 from twisted.logger import Logger
 
-from packeton.adapters.database.migrations import upgrade
-from packeton.errors import StorageFailed
+from packeton.adapters.database.engines import engine_of, sqlite_engine
+from packeton.adapters.database.migrations import prepare
+from packeton.config.databases import DatabaseAddress
+from packeton.errors import Conflict, Invalid, StorageFailed
 from packeton.interfaces.clocks import InThread
 
 __all__ = ["Database", "sqlite_engine"]
@@ -18,63 +28,171 @@ log = Logger()
 
 T = TypeVar("T")
 
-PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=NORMAL",
-    "busy_timeout=5000",
-    "foreign_keys=ON",
-    "cache_size=-16000",
-    "temp_store=MEMORY",
-)
-
-
-def sqlite_engine(path: Path) -> Engine:
-    """Return an engine on the SQLite file *path*, in WAL mode; nothing is opened yet."""
-    engine = create_engine(
-        f"sqlite:///{path}", pool_size=1, max_overflow=0, connect_args={"check_same_thread": False, "timeout": 5}
-    )
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: object) -> None:
-        for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
+ATTEMPTS: Final = 5
+PAUSES: Final = (0.01, 0.05, 0.2, 0.5)
+"""Seconds before the second attempt, the third …"""
+MAX_WAITING: Final = 2000
+"""Units of work that wait for a thread; more are refused at once."""
+AGAIN: Final = frozenset({"40001", "40P01", "55P03", "1213", "1205", "1020", "SQLITE_BUSY", "SQLITE_LOCKED"})
+"""Serialisation failures, deadlocks and locks that came too late: nothing happened, and trying again may help."""
 
 
 @define
 class Database:
     """
-    One engine and the thread that uses it.
+    One database and the threads that use it.
 
-    `in_thread` must run one call at a time for SQLite: one writer.
+    `in_thread` must run one call at a time for SQLite: one writer. Without `readers`, `read` is like `run`.
     """
 
     _engine: Engine
     _in_thread: InThread
+    _readers: Engine | None = None
+    _read_in_thread: InThread | None = None
+    _pause: Callable[[float], None] = time.sleep
     _prepared: bool = field(default=False, init=False)
+    _waiting: int = field(default=0, init=False)
+
+    @classmethod
+    def on(cls, address: DatabaseAddress, *, writer: InThread, readers: InThread, connections: int) -> Self:
+        """
+        Return the database at *address*; nothing is opened yet.
+
+        Args:
+            writer: One thread.
+            readers: As many threads as *connections*.
+
+        Raises:
+            ConfigurationInvalid: the driver is not installed.
+        """
+        if address.path is not None:
+            reading = sqlite_engine(address.path, connections=connections, read_only=True)
+            return cls(sqlite_engine(address.path), writer, reading, readers)
+        return cls(engine_of(address, connections=connections), readers)
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine that writes, for blocking tools that own their thread."""
+        return self._engine
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """
-        Run *work* in one transaction.
+        Run *work* in one transaction; it may be run again if nothing of it happened.
 
         Raises:
             StorageFailed: the database cannot be read or written; nothing of *work* happened.
+            Conflict: *work* broke a rule of the schema: something exists already, or is still used.
+            Invalid: a value does not fit in its column.
         """
-        return await self._in_thread(self._transaction, work)
+        return await self._queued(self._in_thread, self._engine, work)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run *work*, which only reads, in one transaction that sees all that was written before. Raises as `run`."""
+        if self._readers is None or self._read_in_thread is None:
+            return await self.run(work)
+        return await self._queued(self._read_in_thread, self._readers, work)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._in_thread(self._engine.dispose)
+        await self._in_thread(self.dispose)
 
-    def _transaction(self, work: Callable[[Connection], T]) -> T:
+    def prepare(self) -> None:
+        """
+        Bring the schema up to date, if that was not done yet. Blocking; every unit of work does it first.
+
+        Raises:
+            DatabaseRefused: a newer program made the database, or it is another program's.
+            StorageFailed: it cannot be reached.
+        """
+        if not self._prepared:
+            self._attempted(lambda: prepare(self._engine))
+            self._prepared = True
+
+    def dispose(self) -> None:
+        """Close the connections. Blocking."""
+        if self._readers is not None:
+            self._readers.dispose()
+        if self._prepared and self._engine.dialect.name == "sqlite":
+            self._optimize()
+        self._engine.dispose()
+
+    def _optimize(self) -> None:
         try:
-            if not self._prepared:
-                with self._engine.begin() as connection:
-                    upgrade(connection)
-                self._prepared = True
-            with self._engine.begin() as connection:
-                return work(connection)
-        except (exc.OperationalError, exc.DatabaseError, exc.TimeoutError) as error:
-            reason = getattr(error, "orig", None) or error
-            raise StorageFailed(f"the database failed: {reason}") from error
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA optimize")
+        except exc.DBAPIError as error:
+            log.debug("SQLite could not look after its indexes: {why}", why=_reason(error))
+
+    async def _queued(self, in_thread: InThread, engine: Engine, work: Callable[[Connection], T]) -> T:
+        if self._waiting >= MAX_WAITING:
+            raise StorageFailed("the database cannot keep up: too much waits for it")
+        self._waiting += 1
+        try:
+            waiting: Awaitable[T] = in_thread(self._transaction, engine, work)
+            return await waiting
+        finally:
+            self._waiting -= 1
+
+    def _transaction(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        self.prepare()
+        return self._attempted(lambda: _once(engine, work))
+
+    def _attempted(self, attempt: Callable[[], T]) -> T:
+        doubtful = 0
+        for pause in (*PAUSES, None):
+            try:
+                return attempt()
+            except exc.IntegrityError as error:
+                doubtful += 1  # another process may have inserted the same between our look and our insert
+                if doubtful > 1 or pause is None:
+                    raise Conflict("this exists already, is still used, or has changed meanwhile") from error
+            except exc.DataError as error:
+                raise Invalid("a value is too long or too large to be stored") from error
+            except (exc.DBAPIError, exc.TimeoutError) as error:
+                if pause is None or not _may_try_again(error):
+                    raise StorageFailed(f"the database failed: {_reason(error)}") from error
+            self._pause(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        try:
+            result = work(connection)
+        except BaseException:
+            transaction.rollback()
+            raise
+        try:
+            transaction.commit()
+        except exc.DBAPIError as error:
+            if error.connection_invalidated:
+                raise StorageFailed(f"the database failed while committing: {_reason(error)}") from error
+            raise
+        return result
+
+
+def _may_try_again(error: exc.SQLAlchemyError) -> bool:
+    if not isinstance(error, exc.DBAPIError):
+        return False
+    return error.connection_invalidated or not AGAIN.isdisjoint(_codes(error))
+
+
+def _codes(error: exc.DBAPIError) -> set[str]:
+    """Return what the driver says went wrong: SQLSTATE, MySQL's number, SQLite's name."""
+    original = error.orig
+    state = getattr(original, "sqlstate", None)
+    name = getattr(original, "sqlite_errorname", None) or ""
+    arguments: tuple[object, ...] = getattr(original, "args", ())
+    number = arguments[0] if arguments and isinstance(arguments[0], int) else None
+    return {str(state), str(number), name, "_".join(name.split("_")[:2])}
+
+
+def _reason(error: BaseException) -> str:
+    """Return one line that says why."""
+    reason = getattr(error, "orig", None) or error
+    arguments: tuple[object, ...] = getattr(reason, "args", ())
+    if len(arguments) > 1 and isinstance(arguments[0], int):  # MySQL: number, text
+        reason = arguments[1]
+    lines = [re.sub(r"\s+", " ", line).strip() for line in str(reason).splitlines()]
+    return next(filter(None, lines), type(reason).__name__)[:200]

@@ -30,7 +30,7 @@ class DistRecords:
             row = connection.execute(select(dists).where(_here(mirror, package, version, reference))).one_or_none()
             return None if row is None else DistDigest(**row._asdict())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def of_package(self, mirror: str, package: str) -> Sequence[DistDigest]:
         """Return what was first seen of all dists of a package."""
@@ -83,7 +83,7 @@ class DistRecords:
             changed = select(dists).where(dists.c.changed_at.is_not(None)).order_by(dists.c.changed_at.desc())
             return [DistDigest(**row._asdict()) for row in connection.execute(changed.limit(limit))]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
 
 @implementer(IPublicationRecords)
@@ -100,7 +100,7 @@ class PublicationRecords:
             row = connection.execute(select(publications).where(publications.c.key == key)).one_or_none()
             return None if row is None else Publication(**row._asdict())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def save(self, publication: Publication) -> None:
         """Insert or replace by key."""

@@ -1,18 +1,65 @@
 """
 The schema's history, run when the database is first used.
 
-Every revision makes the tables of one subject; `tables/` says what they look like today, and a test compares both.
+Every revision makes the tables of one subject; `tables/` says what they look like today, and a test compares both. Of
+several processes that start at once one does it, and the others wait.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, inspect, text
 
-__all__ = ["revision_of", "upgrade"]
+import packeton.adapters.database.dialects  # noqa: F401  # for what it does to columns and tables
+from packeton.adapters.database.tables import metadata
+from packeton.errors import DatabaseRefused, StorageFailed
+
+__all__ = ["newest", "prepare", "revision_of", "upgrade"]
+
+LOCK_NUMBER: Final = 0x7061636B65746F6E
+"""`packeton`."""
+LOCK_SECONDS: Final = 100
+EARLIER: Final = frozenset({"cache_entries", "dist_digests", "publications"})
+"""Tables of before there were revisions."""
+
+
+def prepare(engine: Engine) -> None:
+    """
+    Bring the schema up to date, one process at a time. Blocking.
+
+    Raises:
+        DatabaseRefused: a newer program made it, or it is another program's.
+        StorageFailed: another process is at it for too long.
+    """
+    with engine.connect() as connection:
+        with connection.begin():
+            if engine.dialect.name != "sqlite" and check(connection) == newest():
+                return
+        with connection.begin(), _alone(connection):
+            if check(connection) != newest():
+                upgrade(connection)
+
+
+def check(connection: Connection) -> str | None:
+    """Return the revision that the database has; None for an empty one. Raises DatabaseRefused."""
+    revision = revision_of(connection)
+    if revision is None:
+        ours = set(metadata.tables) - EARLIER
+        strangers = sorted(ours.intersection(inspect(connection).get_table_names()))
+        if strangers:
+            raise DatabaseRefused(f"the database has tables of another program: {', '.join(strangers[:3])}")
+    elif revision not in _known():
+        raise DatabaseRefused(
+            f"the database was used by a newer Packeton (its schema is {revision}, this program knows {newest()}):"
+            " start that one, or restore a dump from before"
+        )
+    return revision
 
 
 def upgrade(connection: Connection) -> None:
@@ -28,6 +75,32 @@ def revision_of(connection: Connection) -> str | None:
 def newest() -> str | None:
     """Return the revision that this program needs."""
     return ScriptDirectory.from_config(_config(None)).get_current_head()
+
+
+def _known() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions()}
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Keep other processes from doing the same; SQLite's transaction does that itself."""
+    kind = connection.dialect.name
+    if kind == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": LOCK_NUMBER})
+        yield
+    elif kind in {"mysql", "mariadb"}:
+        name = {"name": "packeton.schema", "seconds": LOCK_SECONDS}
+        got = "SELECT GET_LOCK(CONCAT(:name, '.', MD5(DATABASE())), :seconds)"
+        if connection.execute(text(got), name).scalar_one() != 1:
+            raise StorageFailed("another process has been changing the schema for too long")
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT RELEASE_LOCK(CONCAT(:name, '.', MD5(DATABASE())))"), name)
+    else:
+        yield
 
 
 def _config(connection: Connection | None) -> Config:
