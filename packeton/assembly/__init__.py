@@ -8,13 +8,13 @@ from attrs import frozen
 from twisted.application.service import MultiService
 from twisted.web.resource import IResource
 
-from packeton.adapters.upstream.http import HttpTransport
 from packeton.assembly.accounts import access_work, open_accounts
 from packeton.assembly.jobs import Work, open_work, timetable_of, worker_of
 from packeton.assembly.mirrors import mirror_site
 from packeton.assembly.proxies import proxy_mount
 from packeton.assembly.running import Running, periodic_work
 from packeton.assembly.store import Store, open_store
+from packeton.assembly.upstream import Transports
 from packeton.assembly.web import root_resource
 from packeton.background.workers import WorkerService
 from packeton.config.settings import Settings
@@ -70,9 +70,9 @@ def build(
     fills = Fills(
         storage=store.storage, clock=reactor, in_thread=store.in_thread, random=random, observe=metrics.on_fill
     )
-    transport = HttpTransport(reactor, settings.upstream, environment or {})
+    transports = Transports(reactor, settings.upstream, environment or {})
     sites = {
-        alias: mirror_site(alias, mirror, settings, store, fills, transport, random)
+        alias: mirror_site(alias, mirror, settings, store, fills, transports, random)
         for alias, mirror in settings.mirrors.items()
     }
     directory = MirrorDirectory(sites)
@@ -86,10 +86,10 @@ def build(
     if worker is not None:
         worker.setServiceParent(periodic)
     services = MultiService()
-    Running(store, fills, transport, periodic, owns=extra is None).setServiceParent(services)
+    Running(store, fills, transports, periodic, owns=extra is None).setServiceParent(services)
     metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))
     mounts = {
-        proxy.path: proxy_mount(name, proxy, settings, store, fills, transport)
+        proxy.path: proxy_mount(name, proxy, settings, store, fills, transports.common)
         for name, proxy in settings.proxies.items()
     }
     resource = root_resource(settings, store, accounts, directory, mounts)

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from packeton.adapters.upstream.http import HttpClient, HttpTransport
+from packeton.adapters.upstream.http import HttpClient
 from packeton.assembly.store import Store
-from packeton.assembly.upstream import configured_hosts, limits_of
+from packeton.assembly.upstream import Transports, configured_hosts, limits_of
 from packeton.config.settings import MirrorSettings, Settings
 from packeton.core.caching.backoff import Attempts
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.credentials import Credentials, without_userinfo
+from packeton.core.composer.options import HttpOptions
 from packeton.features.caching.fills import Fills
 from packeton.features.mirroring.directory import MirrorSite
 from packeton.features.mirroring.dists import Dists
@@ -37,19 +38,21 @@ def mirror_site(
     settings: Settings,
     store: Store,
     fills: Fills,
-    transport: HttpTransport,
+    transports: Transports,
     random: Callable[[], float],
 ) -> MirrorSite:
     """Return the mirror *alias* with everything that answers for it."""
     secret_url = mirror.url.reveal()
     url = without_userinfo(secret_url)
-    basic = mirror.http_basic
+    basic, options = mirror.http_basic, HttpOptions.read(mirror.options)
     credentials = Credentials.gather(
         url=secret_url,
         http_basic=None if basic is None else (basic.username, basic.password.reveal()),
         composer_auth=mirror.composer_auth,
+        headers=options.headers,
     )
-    client = HttpClient(transport, credentials, configured_hosts(settings), store.metrics.on_exchange)
+    transport, hosts = transports.of(options.proxy), configured_hosts(settings)
+    client = HttpClient(transport, credentials, hosts, store.metrics.on_exchange)
     fresh_for = timedelta(seconds=DEFAULT_INTERVAL if mirror.sync_interval is None else mirror.sync_interval)
     rules = MirrorRules(
         alias=alias,
@@ -67,7 +70,7 @@ def mirror_site(
         max_names=mirror.available_packages_count_limit,
     )
     policy = Policy()
-    limits = limits_of(settings.upstream, settings.upstream.max_metadata_bytes)
+    limits = limits_of(settings.upstream, settings.upstream.max_metadata_bytes, options)
     documents = Documents(
         client=client,
         storage=store.storage,
@@ -91,7 +94,7 @@ def mirror_site(
         in_thread=store.in_thread,
         random=random,
         attempts=Attempts(longest=timedelta(seconds=30)),
-        limits=limits_of(settings.upstream, settings.upstream.max_dist_bytes),
+        limits=limits_of(settings.upstream, settings.upstream.max_dist_bytes, options),
         bounds=ArchiveBounds(
             max_entries=settings.cache.max_entries, max_unpacked_bytes=settings.cache.max_unpacked_bytes
         ),

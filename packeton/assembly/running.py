@@ -6,8 +6,8 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from packeton.adapters.upstream.http import HttpTransport
 from packeton.assembly.store import Store
+from packeton.assembly.upstream import Transports
 from packeton.background.periodic import PeriodicService
 from packeton.errors import ConfigurationInvalid, DatabaseRefused, StorageFailed
 from packeton.features.caching.fills import Fills
@@ -22,12 +22,12 @@ class Running(Service):
     """Starts and stops in order: threads first and last, fills before the store."""
 
     def __init__(
-        self, store: Store, fills: Fills, transport: HttpTransport, periodic: MultiService, *, owns: bool
+        self, store: Store, fills: Fills, transports: Transports, periodic: MultiService, *, owns: bool
     ) -> None:
         self._store = store
         self._owns = owns
         self._fills = fills
-        self._transport = transport
+        self._transports = transports
         self._periodic = periodic
 
     def privilegedStartService(self) -> None:
@@ -72,7 +72,7 @@ class Running(Service):
         await self._periodic.stopService()
         await self._fills.stop(self._store.settings.shutdown_timeout)
         await self._store.storage.note_served()
-        await self._transport.close()
+        await self._transports.close()
         await self._store.database.close()
         await self._store.threads.stopService()
         if self._owns:

@@ -33,6 +33,7 @@ from packeton.config.unbuilt import ACCEPTED, UNBUILT
 from packeton.config.units import duration, size
 from packeton.core.access.patterns import parse_line
 from packeton.core.composer.credentials import Credentials
+from packeton.core.composer.options import HttpOptions
 from packeton.errors import ConfigurationInvalid, Invalid
 
 __all__ = ["Loaded", "is_loopback", "load", "load_settings"]
@@ -296,6 +297,10 @@ def _mirror(mirror: MirrorSettings, path: str, reader: _Reader) -> MirrorSetting
         )
     except Invalid as error:
         raise reader.wrong(f"{path}.composer_auth", str(error)) from error
+    try:
+        HttpOptions.read(mirror.options)
+    except Invalid as error:
+        raise reader.wrong(f"{path}.options", str(error)) from error
     host = urlsplit(url).hostname
     notify = host in PACKAGIST if mirror.parent_notify is None else mirror.parent_notify
     return evolve(mirror, url=Secret(url), parent_notify=notify, sync_lazy=True)

@@ -194,6 +194,9 @@ class MirrorSettings:
     http_basic: HttpBasicSettings | None = None
     composer_auth: Mapping[str, Any] = field(factory=dict)
     """auth.json content, as a map or as JSON text."""
+    options: Mapping[str, Any] = field(factory=dict)
+    """As a map or as JSON text, only `http` in it: `header` (list of `Name: value`) or `headers` (map), sent to the
+    upstream's own host; `proxy`; `timeout` and `max_duration` in seconds."""
     sync_lazy: bool | None = None
     """Fetch on demand, which is the only way yet: false (full synchronisation) is refused."""
     sync_interval: int | None = None

@@ -25,7 +25,7 @@ MAX_NODES: Final = 100_000
 MAX_DEPTH: Final = 50
 KNOWN: Final = frozenset({"packeton", "parameters", "resolve"})
 UNKNOWN: Final = "unknown section; the reference's framework sections are not supported"
-SECRETIVE: Final = re.compile(r"(?i)passw|token|secret|auth|basic|url|proxy|key|logo|dsn")
+SECRETIVE: Final = re.compile(r"(?i)passw|token|secret|auth|basic|url|proxy|key|logo|dsn|\boptions\b|header")
 VARIABLES: Final = re.compile(r"%env\((?:[^()%]*:)?(\w+)\)%")
 
 

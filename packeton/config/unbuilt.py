@@ -16,7 +16,6 @@ UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     "packeton.artifacts": (None, {}),
     "packeton.jwt_authentication": (None, {}),
     "packeton.integrations": (None, {}, []),
-    "packeton.mirrors.*.options": (None, {}, []),
     "packeton.mirrors.*.git_ssh_keys": (None, {}, []),
     "packeton.mirrors.*.available_packages": (None, []),
     "packeton.mirrors.*.available_package_patterns": (None, []),

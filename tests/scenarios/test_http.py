@@ -182,6 +182,19 @@ class UntrustedTests(HttpTestCase):
         self.assertIn('packeton_upstream_exchanges_total{host="127.0.0.1",outcome="200"}', text)
 
 
+class OptionsTests(HttpTestCase):
+    """`options` of a mirror."""
+
+    mirror: ClassVar[dict[str, object]] = {"options": {"http": {"header": ["X-Token: t0ken"], "timeout": 20}}}
+
+    def test_headers(self) -> None:
+        """The fields go out with every question to upstream's host, and stand nowhere else."""
+        self.get("packages.json")
+        self.dist(SMALL)
+        self.assertEqual({"t0ken"}, {headers.get("X-Token") for _, _, headers in self.origin.log})
+        self.assertNotIn("t0ken", self.server.log)
+
+
 class BadInputTests(HttpTestCase):
     """Quiet 4xx, nothing fetched, nothing logged as an error."""
 

@@ -74,11 +74,16 @@ class Credentials:
 
     @classmethod
     def gather(
-        cls, *, url: str, http_basic: tuple[str, str] | None = None, composer_auth: Mapping[str, Any] | None = None
+        cls,
+        *,
+        url: str,
+        http_basic: tuple[str, str] | None = None,
+        composer_auth: Mapping[str, Any] | None = None,
+        headers: Fields = (),
     ) -> "Credentials":
         """
         Put together what one upstream needs: auth.json content, the user and password in its URL, `http_basic`; the
-        later ones win for the upstream's own origin.
+        later ones win for the upstream's own origin. *headers* go there as well.
 
         Raises:
             Invalid: auth.json has something in it that it cannot have; the text names the key, never the value.
@@ -89,6 +94,10 @@ class Credentials:
             fields[origin_of(url)] = _basic(unquote(parts.username), unquote(parts.password or ""))
         if http_basic is not None:
             fields[origin_of(url)] = _basic(*http_basic)
+        if headers:
+            known = fields.get(origin_of(url), ())
+            names = {name.lower() for name, _ in known}
+            fields[origin_of(url)] = (*known, *(pair for pair in headers if pair[0].lower() not in names))
         return cls(fields, parts.scheme == "https")
 
     def fields_for(self, url: str) -> Fields:
