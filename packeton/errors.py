@@ -16,6 +16,7 @@ __all__ = [
     "Denied",
     "Invalid",
     "InvalidFields",
+    "NotAdmitted",
     "NotFound",
     "PacketonError",
     "StorageFailed",
@@ -94,6 +95,10 @@ class NotFound(PacketonError):
 
 class Conflict(PacketonError):
     """The thing changed meanwhile, or exists already."""
+
+
+class NotAdmitted(NotFound):
+    """It is kept back by a rule that the caller may know of; the text says which."""
 
 
 class StorageFailed(PacketonError):

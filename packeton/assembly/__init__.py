@@ -1,6 +1,5 @@
 """The composition root: Settings and a reactor become a resource and services. Only here are implementations picked."""
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,15 +9,13 @@ from twisted.web.resource import IResource
 
 from packeton.assembly.accounts import access_work, open_accounts
 from packeton.assembly.jobs import Work, open_work, timetable_of, worker_of
-from packeton.assembly.mirrors import mirror_site
+from packeton.assembly.mirroring import open_mirroring
 from packeton.assembly.proxies import proxy_mount
 from packeton.assembly.running import Running, periodic_work
 from packeton.assembly.store import Store, open_store
-from packeton.assembly.upstream import Transports
 from packeton.assembly.web import root_resource
 from packeton.background.workers import WorkerService
 from packeton.config.settings import Settings
-from packeton.features.caching.fills import Fills
 from packeton.features.mirroring.directory import MirrorDirectory
 from packeton.interfaces.blobs import IBlobStore
 
@@ -65,17 +62,9 @@ def build(
         ConfigurationInvalid: a setting cannot be used.
     """
     store = open_store(settings, reactor, blobs)
-    metrics = store.metrics
-    random = secrets.SystemRandom().random
-    fills = Fills(
-        storage=store.storage, clock=reactor, in_thread=store.in_thread, random=random, observe=metrics.on_fill
-    )
-    transports = Transports(reactor, settings.upstream, environment or {})
-    sites = {
-        alias: mirror_site(alias, mirror, settings, store, fills, transports, random)
-        for alias, mirror in settings.mirrors.items()
-    }
-    directory = MirrorDirectory(sites)
+    mirroring = open_mirroring(store, environment or {})
+    fills, transports = mirroring.fills, mirroring.transports
+    directory = MirrorDirectory(mirroring.sites)
     accounts = open_accounts(store)
     periodic = periodic_work(store, owns=extra is None)
     access_work(accounts, store).setServiceParent(periodic)
@@ -86,8 +75,8 @@ def build(
     if worker is not None:
         worker.setServiceParent(periodic)
     services = MultiService()
-    Running(store, fills, transports, periodic, owns=extra is None).setServiceParent(services)
-    metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))
+    Running(mirroring, periodic, owns=extra is None).setServiceParent(services)
+    store.metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))
     mounts = {
         proxy.path: proxy_mount(name, proxy, settings, store, fills, transports.common)
         for name, proxy in settings.proxies.items()

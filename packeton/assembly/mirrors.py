@@ -21,6 +21,7 @@ from packeton.features.mirroring.offering import Offering
 from packeton.features.mirroring.originals import Originals
 from packeton.features.mirroring.policy import Policy
 from packeton.features.mirroring.publications import Publications
+from packeton.features.mirroring.refreshing import UpstreamSource
 from packeton.features.mirroring.rules import MirrorRules
 from packeton.interfaces.upstream import UpstreamLimits
 
@@ -40,6 +41,7 @@ def mirror_site(
     fills: Fills,
     transports: Transports,
     random: Callable[[], float],
+    policy: Policy,
 ) -> MirrorSite:
     """Return the mirror *alias* with everything that answers for it."""
     secret_url = mirror.url.reveal()
@@ -69,7 +71,6 @@ def mirror_site(
         hide_source=mirror.hide_source,
         max_names=mirror.available_packages_count_limit,
     )
-    policy = Policy()
     limits = limits_of(settings.upstream, settings.upstream.max_metadata_bytes, options)
     documents = Documents(
         client=client,
@@ -83,7 +84,10 @@ def mirror_site(
         stale_if_error=mirror.stale_if_error,
         stale_for=fresh_for * STALE_FACTOR,
     )
-    site = _mirror(rules, policy, documents, store, client, limits)
+    originals = Originals(
+        alias, url, documents, store.in_thread, lambda: FROZEN_FOR if policy.frozen else fresh_for
+    )
+    site = _mirror(rules, policy, documents, originals, store, client, limits)
     dists = Dists(
         mirror=site,
         client=client,
@@ -100,21 +104,20 @@ def mirror_site(
         ),
         on_changed=store.metrics.changed.inc,
     )
-    return MirrorSite(mirror=site, dists=dists)
+    source = UpstreamSource(site, originals, store.storage, store.records, store.in_thread)
+    return MirrorSite(mirror=site, dists=dists, source=source)
 
 
 def _mirror(
     rules: MirrorRules,
     policy: Policy,
     documents: Documents,
+    originals: Originals,
     store: Store,
     client: HttpClient,
     limits: UpstreamLimits,
 ) -> Mirror:
     publications = Publications(store.publications)
-    originals = Originals(
-        rules.alias, rules.url, documents, store.in_thread, lambda: FROZEN_FOR if policy.frozen else rules.fresh_for
-    )
     editions = Editions(rules, originals, publications, store.renditions, policy, store.dists, store.in_thread)
     return Mirror(
         rules=rules,

@@ -6,11 +6,11 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from packeton.assembly.mirroring import Mirroring
 from packeton.assembly.store import Store
-from packeton.assembly.upstream import Transports
+from packeton.background.mirrors import MirrorService
 from packeton.background.periodic import PeriodicService
 from packeton.errors import ConfigurationInvalid, DatabaseRefused, StorageFailed
-from packeton.features.caching.fills import Fills
 from packeton.interfaces.clocks import now_of
 
 __all__ = ["Running", "periodic_work"]
@@ -21,13 +21,11 @@ log = Logger()
 class Running(Service):
     """Starts and stops in order: threads first and last, fills before the store."""
 
-    def __init__(
-        self, store: Store, fills: Fills, transports: Transports, periodic: MultiService, *, owns: bool
-    ) -> None:
-        self._store = store
+    def __init__(self, mirroring: Mirroring, periodic: MultiService, *, owns: bool) -> None:
+        self._store = mirroring.store
         self._owns = owns
-        self._fills = fills
-        self._transports = transports
+        self._mirroring = mirroring
+        self._mirrors = MirrorService(mirroring.store.reactor, mirroring.policies, mirroring.syncs)
         self._periodic = periodic
 
     def privilegedStartService(self) -> None:
@@ -51,6 +49,7 @@ class Running(Service):
         if self._owns:
             begun = Deferred.fromCoroutine(self._begin())
             begun.addErrback(lambda failure: log.failure("The start went wrong", failure))
+            self._mirrors.startService()
         self._periodic.startService()
 
     def stopService(self) -> Deferred[None]:
@@ -69,10 +68,12 @@ class Running(Service):
             log.warn("The store could not be looked through: {why}", why=str(error))
 
     async def _end(self) -> None:
+        mirrors = self._mirrors.stopService()  # what they wait for ends with the fills
         await self._periodic.stopService()
-        await self._fills.stop(self._store.settings.shutdown_timeout)
+        await self._mirroring.fills.stop(self._store.settings.shutdown_timeout)
+        await mirrors
         await self._store.storage.note_served()
-        await self._transports.close()
+        await self._mirroring.transports.close()
         await self._store.database.close()
         await self._store.threads.stopService()
         if self._owns:

@@ -7,8 +7,10 @@ import click
 from packeton import __version__
 from packeton.cli.cache import cache
 from packeton.cli.groups import group
+from packeton.cli.mirrors import mirror
 from packeton.cli.settings import config
 from packeton.cli.subrepositories import subrepository
+from packeton.cli.syncs import sync_as_before
 from packeton.cli.tokens import token
 from packeton.cli.users import user
 from packeton.cli.worker import run_workers, worker
@@ -34,6 +36,8 @@ program.add_command(user)
 program.add_command(token)
 program.add_command(group)
 program.add_command(subrepository)
+program.add_command(mirror)
+program.add_command(sync_as_before)
 
 
 def main() -> None:

@@ -11,10 +11,11 @@ from twisted.internet.task import react
 from twisted.python.failure import Failure
 
 from packeton.assembly import Store, open_store
+from packeton.assembly.mirroring import Mirroring, open_mirroring
 from packeton.config.loader import Loaded, load
 from packeton.config.settings import Settings
 
-__all__ = ["read_settings", "settings_options", "with_store"]
+__all__ = ["read_settings", "settings_options", "with_mirrors", "with_store"]
 
 T = TypeVar("T")
 
@@ -55,6 +56,19 @@ def with_store(settings: Settings, work: Callable[[Store], Coroutine[Any, Any, T
     if isinstance(result, Failure):
         result.raiseException()
     return result
+
+
+def with_mirrors(loaded: Loaded, work: Callable[[Mirroring], Coroutine[Any, Any, T]]) -> T:
+    """Run *work* on the mirrors of the settings and their store; as `with_store`."""
+
+    async def on_store(store: Store) -> T:
+        mirroring = open_mirroring(store, loaded.environment)
+        try:
+            return await work(mirroring)
+        finally:
+            await mirroring.close()
+
+    return with_store(loaded.settings, on_store)
 
 
 async def _on_store(settings: Settings, reactor: Any, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:

@@ -33,8 +33,9 @@ from packeton.config.unbuilt import ACCEPTED, UNBUILT
 from packeton.config.units import duration, size
 from packeton.core.access.patterns import parse_line
 from packeton.core.composer.credentials import Credentials
+from packeton.core.composer.names import PackageName
 from packeton.core.composer.options import HttpOptions
-from packeton.errors import ConfigurationInvalid, Invalid
+from packeton.errors import ConfigurationInvalid, Invalid, NotFound
 
 __all__ = ["Loaded", "is_loopback", "load", "load_settings"]
 
@@ -45,6 +46,7 @@ MOUNT = re.compile(r"(?:/[A-Za-z0-9_.~-]+)+")
 HOST = re.compile(r"[^\s/\\@,;'\"<>]+")
 UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f\\]")
 PACKAGIST = frozenset({"packagist.org", "repo.packagist.org", "packagist.com"})
+LAZY = frozenset({"packagist.org", "repo.packagist.org"})
 Number = TypeVar("Number", int, timedelta)
 OUR_PATHS = ("/mirror", "/api", "/metrics", "/p", "/p2", "/packages.json", "/packages", "/zipball", "/downloads")
 
@@ -303,7 +305,18 @@ def _mirror(mirror: MirrorSettings, path: str, reader: _Reader) -> MirrorSetting
         raise reader.wrong(f"{path}.options", str(error)) from error
     host = urlsplit(url).hostname
     notify = host in PACKAGIST if mirror.parent_notify is None else mirror.parent_notify
-    return evolve(mirror, url=Secret(url), parent_notify=notify, sync_lazy=True)
+    lazy = host in LAZY if mirror.sync_lazy is None else mirror.sync_lazy
+    _check_names(mirror, path, reader)
+    return evolve(mirror, url=Secret(url), parent_notify=notify, sync_lazy=lazy)
+
+
+def _check_names(mirror: MirrorSettings, path: str, reader: _Reader) -> None:
+    for index, name in enumerate(mirror.available_packages):
+        try:
+            PackageName.parse(name.lower())
+        except NotFound as error:
+            place = f"{path}.available_packages[{index}]"
+            raise reader.wrong(place, "must be a package's name, vendor/name") from error
 
 
 def _check_top(settings: Settings, reader: _Reader) -> None:

@@ -198,9 +198,17 @@ class MirrorSettings:
     """As a map or as JSON text, only `http` in it: `header` (list of `Name: value`) or `headers` (map), sent to the
     upstream's own host; `proxy`; `timeout` and `max_duration` in seconds."""
     sync_lazy: bool | None = None
-    """Fetch on demand, which is the only way yet: false (full synchronisation) is refused."""
+    """True: metadata is fetched when it is first asked for, and that of what clients use is kept fresh. False: all of
+    it is fetched ahead. Default: true for packagist.org, else false."""
     sync_interval: int | None = None
-    """Seconds for which a metadata document is served unasked; 0 asks upstream each time. Default: 300."""
+    """Seconds between two synchronisations, and for which a metadata document is served unasked; 0 asks upstream each
+    time. Default: documents are served for 300 seconds, and the interval depends on what upstream offers."""
+    available_packages: tuple[str, ...] = ()
+    """The only packages that are served, besides those that `available_package_patterns` cover."""
+    available_package_patterns: tuple[str, ...] = ()
+    """Shell globs over the names of the only packages that are served, for example `symfony/*`."""
+    reserved_exceptions: tuple[str, ...] = ()
+    """What this mirror may serve of `packeton.reserved_vendors`: package names, globs over them, or vendors."""
     enable_dist_mirror: bool = True
     """Serve dists; false leaves clients to upstream's dist URLs."""
     dist_urls: str = "mirrors"
@@ -273,6 +281,9 @@ class Settings:
     upstream: UpstreamSettings = field(factory=UpstreamSettings)
     cache: CacheSettings = field(factory=CacheSettings)
     jobs: JobSettings = field(factory=JobSettings)
+    reserved_vendors: tuple[str, ...] = ()
+    """Vendors whose packages never come from a mirror, so that nobody else can publish one under their name: exact, or
+    globs such as `acme-*`."""
     mirrors: Mapping[str, MirrorSettings] = field(factory=dict)
     """By alias. Without any, one mirror `packagist` of https://repo.packagist.org is made, public on loopback only."""
     proxies: Mapping[str, ProxySettings] = field(factory=dict)

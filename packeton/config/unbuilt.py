@@ -17,9 +17,6 @@ UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     "packeton.jwt_authentication": (None, {}),
     "packeton.integrations": (None, {}, []),
     "packeton.mirrors.*.git_ssh_keys": (None, {}, []),
-    "packeton.mirrors.*.available_packages": (None, []),
-    "packeton.mirrors.*.available_package_patterns": (None, []),
-    "packeton.mirrors.*.sync_lazy": (None, True),
 }
 ACCEPTED: Final = frozenset(
     {"packeton.mirrors.*.without_path_prefix", "packeton.mirrors.*.chain_providers"}

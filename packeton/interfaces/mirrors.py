@@ -96,6 +96,9 @@ class ISyncRecords(Interface):
             None when *owner* has it now; else who has it.
         """
 
+    async def holder(alias: str, now: datetime) -> str | None:
+        """Return who has the lock."""
+
     async def release(alias: str, owner: str) -> None:
         """Give the lock back, if *owner* has it."""
 

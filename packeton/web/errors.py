@@ -14,6 +14,7 @@ from packeton.errors import (
     Conflict,
     Denied,
     Invalid,
+    NotAdmitted,
     NotFound,
     PacketonError,
     StorageFailed,
@@ -53,10 +54,12 @@ def status_of(error: PacketonError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def send_error(request: IRequest, status: int, message: str) -> bytes:
+def send_error(request: IRequest, status: int, message: str, detail: str | None = None) -> bytes:
     """
     Set the head for an error and return its body as the reference has it: `{"status":"error","message":…}`, for 403 a
     problem report.
+
+    *detail* is the reason of a 404, for the client to know.
 
     For 5xx and 424 the message is also a `warning`, which Composer prints; it does so only if the Content-Type is
     exactly `application/json`.
@@ -67,6 +70,8 @@ def send_error(request: IRequest, status: int, message: str) -> bytes:
     for field in (b"etag", b"last-modified", b"accept-ranges", b"vary"):
         request.responseHeaders.removeHeader(field)
     body: dict[str, Any] = {"status": "error", "message": message}
+    if detail is not None:
+        body["detail"] = detail
     if status == 424 or status >= 500:
         body["warning"] = message
     if status == 403:
@@ -82,7 +87,8 @@ def send_failure(request: IRequest, error: PacketonError) -> bytes:
         request.setHeader(b"retry-after", b"%d" % max(1, round(error.retry_after.total_seconds())))
     if isinstance(error, Unauthenticated):
         request.setHeader(b"www-authenticate", b'Basic realm="Packeton"')
-    return send_error(request, status_of(error), "Not Found" if isinstance(error, NotFound) else str(error))
+    detail = str(error) if isinstance(error, NotAdmitted) else None
+    return send_error(request, status_of(error), "Not Found" if isinstance(error, NotFound) else str(error), detail)
 
 
 def install(app: Klein) -> None:

@@ -1,10 +1,12 @@
 """GET /metrics: what happened, in the Prometheus text format."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from klein import Klein
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 from twisted.web.iweb import IRequest
 
 from packeton.features.caching.fills import FillEvent
@@ -45,6 +47,10 @@ class Metrics:
         """Add a figure that is read when asked for."""
         Gauge(name, text, registry=self._registry).set_function(read)
 
+    def gauges(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """Add a figure by label that is read when asked for."""
+        self._registry.register(_Gauges(name, text, label, read))
+
     def on_fill(self, event: FillEvent, key: str, size: int) -> None:  # noqa: ARG002  # an Observer
         """Count what happened to a fill."""
         self.fills.labels(event.value).inc()
@@ -62,6 +68,23 @@ class Metrics:
         self.requests.labels(known, str(status), cache).inc()
         self.sent.inc(sent)
         self.seconds.observe(seconds)
+
+
+class _Gauges(Collector):
+    """One figure for each value of a label."""
+
+    def __init__(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        self._name = name
+        self._text = text
+        self._label = label
+        self._read = read
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Read now."""
+        family = GaugeMetricFamily(self._name, self._text, labels=[self._label])
+        for value, figure in self._read().items():
+            family.add_metric([value], figure)
+        yield family
 
 
 class MetricRoutes:

@@ -226,11 +226,19 @@ class RefusalTests(LoaderTestCase):
             "packeton: {archive: true}", "packeton: {metadata: {format: only_v1}}",
             "packeton: {metadata: {info_cmd_message: hello}}",
             "packeton: {integrations: {x: {}}}", "packeton: {web_protection: {allow_ips: '10.0.0.1'}}",
-            "packeton: {mirrors: {a: {url: 'https://x', sync_lazy: false}}}",
-            "packeton: {mirrors: {a: {url: 'https://x', available_packages: [a/b]}}}",
         ):  # fmt: skip
             self.assertIn("not supported yet", self.refused(text))
         self.load("packeton: {metadata: {format: auto}, archive: false, github_no_api: true, mirrors: {a: {url: 'https://x', sync_lazy: true}}}")
+
+    def test_mirror_modes(self) -> None:
+        """Lazy by default for packagist.org alone; names of packages are names."""
+        for text, lazy in (
+            ("url: 'https://repo.packagist.org'", True), ("url: 'https://packagist.org/', sync_lazy: false", False),
+            ("url: 'https://repo.example.com'", False), ("url: 'https://repo.example.com', sync_lazy: true", True),
+        ):  # fmt: skip
+            self.assertEqual(lazy, self.load(f"packeton: {{mirrors: {{a: {{{text}}}}}}}").settings.mirrors["a"].sync_lazy)
+        message = self.refused("packeton: {mirrors: {a: {url: 'https://x', available_packages: [a/b, nope]}}}")
+        self.assertIn("packeton.mirrors.a.available_packages[1]: must be a package's name", message)
 
     def test_files(self) -> None:
         """Missing and broken files are named, with the line."""

@@ -137,8 +137,11 @@ class SyncRecordsContract(_Contract):
 
     def test_lock(self) -> None:
         """One has it, until it gives it back or its lease is over; keeping it makes it longer."""
+        self.assertIsNone(self.get(self.records.holder("a", NOW)))
         self.assertIsNone(self.get(self.records.claim("a", "me", NOW, LEASE)))
         self.assertEqual("me", self.get(self.records.claim("a", "you", NOW + LEASE, LEASE)))
+        self.assertEqual("me", self.get(self.records.holder("a", NOW + LEASE)))
+        self.assertIsNone(self.get(self.records.holder("a", NOW + LEASE * 1.5)))
         self.assertIsNone(self.get(self.records.claim("b", "you", NOW, LEASE)))
         self.assertIsNone(self.get(self.records.claim("a", "me", NOW + LEASE, LEASE)))
         self.assertEqual("me", self.get(self.records.claim("a", "you", NOW + LEASE * 1.5, LEASE)))

@@ -63,6 +63,16 @@ class SyncRecords:
 
         return await self._database.run(work)
 
+    async def holder(self, alias: str, now: datetime) -> str | None:
+        """Return who has the lock; not a process on this host that is gone."""
+
+        def work(connection: Connection) -> str | None:
+            held = (syncs.c.mirror == alias) & (syncs.c.owned_until >= now)
+            owner: str | None = connection.execute(select(syncs.c.owner).where(held)).scalar_one_or_none()
+            return None if owner is None or _is_gone(owner, owner_name("")) else owner
+
+        return await self._database.run(work)
+
     async def release(self, alias: str, owner: str) -> None:
         """Give the lock back, if *owner* has it."""
 

@@ -34,12 +34,20 @@ def interval_of(mode: Mode, *, changes: bool, v2: bool) -> timedelta:
     return timedelta(minutes=30) if v2 else timedelta(hours=2)
 
 
+def _set(values: Iterable[str]) -> frozenset[str]:
+    return frozenset(value.lower() for value in values)
+
+
+def _lowered(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(value.lower() for value in values)
+
+
 @frozen(kw_only=True)
 class AllowList:
     """Names, and shell globs over them (`*` also stands for slashes); an empty list allows everything."""
 
-    names: frozenset[str] = field(default=frozenset(), converter=frozenset)
-    patterns: tuple[str, ...] = field(default=(), converter=tuple)
+    names: frozenset[str] = field(default=(), converter=_set)
+    patterns: tuple[str, ...] = field(default=(), converter=_lowered)
 
     def admits(self, name: str) -> bool:
         """Say if *name* (lower case) is on the list."""
@@ -49,10 +57,6 @@ class AllowList:
 
     def __bool__(self) -> bool:
         return bool(self.names or self.patterns)
-
-
-def _lowered(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(value.lower() for value in values)
 
 
 @frozen(kw_only=True)

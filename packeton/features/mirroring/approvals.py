@@ -1,11 +1,13 @@
 """What people decide about a mirror: choices, approvals, packages to keep fresh, patches."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any
 
 from attrs import define, frozen
 
 from packeton.core.caching.decisions import Choices, MirrorCounts, MirrorPackage, MirrorPatch
 from packeton.core.composer.names import PackageName
+from packeton.core.composer.patches import PatchStrategy, check_patch
 from packeton.errors import Invalid, NotFound
 from packeton.features.mirroring.policy import Policy
 from packeton.interfaces.clocks import Now
@@ -105,6 +107,43 @@ class Approvals:
         """Return all patches."""
         return await self._records.patches(self.alias)
 
+    async def patch(
+        self,
+        name: str,
+        version: str,
+        strategy: PatchStrategy,
+        patch: Mapping[str, Any],
+        upstream: Sequence[Mapping[str, Any]],
+    ) -> bool:
+        """
+        Put *patch* over upstream's metadata of a version from now on; an empty one removes what there was.
+
+        Args:
+            version: As upstream writes it, or normalised.
+            upstream: The versions of the package, in full and unpatched.
+
+        Returns:
+            True when there is a patch now.
+
+        Raises:
+            NotFound: there is no such version.
+            Invalid: the patched version would be none that Composer takes.
+        """
+        found = next((one for one in upstream if version in {_normalized(one), one.get("version")}), None)
+        normal = version if found is None else _normalized(found)
+        if not patch:
+            await self._records.unpatch(self.alias, _name(name), normal)
+        elif found is None:
+            raise NotFound(f"{name} has no version {version}")
+        else:
+            check_patch(found, strategy, dict(patch))
+            kept = MirrorPatch(
+                name=_name(name), version=normal, strategy=strategy.value, patch=patch, changed_at=self._now()
+            )
+            await self._records.patch(self.alias, kept)
+        await self._take_effect()
+        return bool(patch)
+
     async def unpatch(self, name: str, version: str | None = None) -> int:
         """Remove a patch, or all of a package; return how many there were."""
         count = await self._records.unpatch(self.alias, _name(name), version)
@@ -121,6 +160,10 @@ class Approvals:
     async def _take_effect(self) -> None:
         self._policy.forget_used()
         await self._policy.notice((await self._records.revisions()).get(self.alias, 0))
+
+
+def _normalized(version: Mapping[str, Any]) -> str:
+    return str(version.get("version_normalized") or version.get("version"))
 
 
 def _name(text: str) -> str:

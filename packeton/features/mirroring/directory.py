@@ -9,6 +9,7 @@ from packeton.core.access.rules import may_use_mirror
 from packeton.errors import NotFound
 from packeton.features.mirroring.dists import Dists
 from packeton.features.mirroring.mirrors import Mirror
+from packeton.features.mirroring.refreshing import UpstreamSource
 
 __all__ = ["MirrorDirectory", "MirrorSite", "reads_only"]
 
@@ -24,6 +25,7 @@ class MirrorSite:
 
     mirror: Mirror
     dists: Dists
+    source: UpstreamSource
 
 
 @frozen

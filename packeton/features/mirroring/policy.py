@@ -17,7 +17,8 @@ from twisted.logger import Logger
 from packeton.core.caching.decisions import Choices, MirrorPackage, MirrorPatch
 from packeton.core.caching.modes import AllowList, Mode, ReservedVendors
 from packeton.core.composer.metadata import JsonObject
-from packeton.errors import NotFound, PacketonError
+from packeton.core.composer.patches import PatchStrategy, patched
+from packeton.errors import NotAdmitted, PacketonError
 from packeton.features.caching.flights import Flights
 from packeton.interfaces.clocks import Now
 from packeton.interfaces.mirrors import IMirrorRecords, Which
@@ -44,7 +45,6 @@ class PolicyRules:
     mode: Mode = Mode.LAZY
     allowed: AllowList = field(factory=AllowList)
     reserved: ReservedVendors = field(factory=ReservedVendors)
-    disable_v2: bool = False
 
 
 async def _none_is_private(_name: str) -> bool:
@@ -95,22 +95,22 @@ class Policy:
             read_only: The caller may only have what others use already (a token without `mirror:all`).
 
         Raises:
-            NotFound: it may not; the text says why, for the client to read.
+            NotAdmitted: it may not; the text says why, for the client to read.
             StorageFailed: it cannot be known.
         """
         loaded = await self._load()
         if read_only and not await self._is_enabled(name):
-            raise NotFound(f"{name}: the token may only read, and nobody uses this package yet")
+            raise NotAdmitted(f"{name}: the token may only read, and nobody uses this package yet")
         if loaded.choices.strict:
             if await self._is_approved(name):
                 return
             self._note_refused(name)
-            raise NotFound(f"{name} is not approved yet")
+            raise NotAdmitted(f"{name} is not approved yet")
         reason = await self.refusal(name)
         if reason is not None and not await self._is_approved(name):
-            raise NotFound(reason)
+            raise NotAdmitted(reason)
         if not self._rules.allowed.admits(name):
-            raise NotFound(f"{name} is not on this mirror's list of available packages")
+            raise NotAdmitted(f"{name} is not on this mirror's list of available packages")
 
     async def refusal(self, name: str) -> str | None:
         """Say why *name* must not come from a mirror unless it was approved: it is ours. None: it is not."""
@@ -150,8 +150,8 @@ class Policy:
 
     @property
     def disable_v2(self) -> bool:
-        """True: the root offers no metadata-url."""
-        return self._rules.disable_v2 or (self._loaded is not None and self._loaded.choices.disable_v2)
+        """True: it was chosen that the root offers no metadata-url."""
+        return self._loaded is not None and self._loaded.choices.disable_v2
 
     @property
     def frozen(self) -> bool:
@@ -164,15 +164,22 @@ class Policy:
         rules = self._rules
         shape = (sorted(rules.allowed.names), rules.allowed.patterns, rules.reserved.vendors, rules.reserved.exceptions)
         number = 0 if self._loaded is None else self._loaded.revision
-        return f"{number} {sha256(repr((shape, rules.disable_v2)).encode()).hexdigest()[:16]}"
+        return f"{number} {sha256(repr(shape).encode()).hexdigest()[:16]}"
 
     def revision_of(self, name: str) -> str:
         """Return a text that changes whenever `patched` gives something else for *name*; for its fingerprints."""
         return "" if self._loaded is None else self._loaded.digests.get(name, "")
 
-    def patched(self, name: str, versions: Sequence[JsonObject]) -> Sequence[JsonObject]:  # noqa: ARG002
+    def patched(self, name: str, versions: Sequence[JsonObject]) -> Sequence[JsonObject]:
         """Return the versions of *name*, in full (not minified), with what was decided here put over upstream's."""
-        return versions
+        patches = {} if self._loaded is None else self._loaded.patches.get(name, {})
+        if not patches:
+            return versions
+        result = []
+        for version in versions:
+            patch = patches.get(str(version.get("version_normalized")))
+            result.append(version if patch is None else patched(version, PatchStrategy(patch.strategy), patch.patch))
+        return result
 
     def note_served(self, name: str) -> None:
         """Note that clients use *name*, so that it is kept fresh; cheap, call it each time."""
@@ -275,7 +282,6 @@ class Policies:
 
     _records: IMirrorRecords
     _policies: Mapping[str, Policy]
-    _seen: Mapping[str, int] = field(factory=dict, init=False)
 
     def __getitem__(self, alias: str) -> Policy:
         return self._policies[alias]
@@ -285,6 +291,11 @@ class Policies:
         revisions = await self._records.revisions()
         for alias, policy in self._policies.items():
             await policy.notice(revisions.get(alias, 0))
+        await self.write_notes()
+
+    async def write_notes(self) -> None:
+        """Write down what was used and asked for; what cannot be written is only logged."""
+        for alias, policy in self._policies.items():
             try:
                 await policy.write_notes()
             except PacketonError as error:

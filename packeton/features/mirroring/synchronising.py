@@ -12,9 +12,9 @@ that we may not (401, 403), many strange answers, or a long row of failures end 
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred, DeferredList
@@ -30,14 +30,16 @@ from packeton.features.mirroring.policy import Policy
 from packeton.interfaces.clocks import Now, now_of
 from packeton.interfaces.mirrors import IMirrorRecords, ISyncRecords, Which
 
-__all__ = ["Changes", "Source", "SourceRoot", "Synchroniser"]
+__all__ = ["Changes", "Source", "SourceRoot", "Synchroniser", "each"]
 
 log = Logger()
+
+T = TypeVar("T")
 
 LEASE = timedelta(seconds=60)
 RETRY = timedelta(minutes=5)
 """When a run that failed is tried again, unless the interval is shorter."""
-PAGE = 500
+PAGE = 100
 MAX_TOLD = 11
 """So many failures of a kind are logged one by one; more unexpected ones end the run."""
 MAX_IN_A_ROW = 100
@@ -362,7 +364,7 @@ def _is_final(error: PacketonError) -> bool:
     return isinstance(error, UpstreamRefused) and error.status in {401, 403}
 
 
-async def each(items: Sequence[Listed], work: Callable[[Listed], Awaitable[None]], at_once: int) -> None:
+async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], at_once: int) -> None:
     """Do *work* for all items, at most *at_once* at a time. Raises the first error once all under way have ended."""
     waiting = iter(items)
     failures: list[Failure] = []

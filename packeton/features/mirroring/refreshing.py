@@ -1,0 +1,141 @@
+"""A mirror's upstream, as its synchronisation sees it."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from attrs import define
+
+from packeton.core.caching.decisions import Listed
+from packeton.core.composer.metadata import JsonObject, read_object, read_package, versions_of
+from packeton.core.composer.names import PackageName
+from packeton.core.composer.roots import Resource, listed_in
+from packeton.errors import NotFound
+from packeton.features.caching.storage import Storage
+from packeton.features.mirroring.mirrors import Mirror
+from packeton.features.mirroring.originals import Originals
+from packeton.features.mirroring.synchronising import Changes, SourceRoot
+from packeton.interfaces.caching import ICacheRecords
+from packeton.interfaces.clocks import InThread
+
+__all__ = ["UpstreamSource"]
+
+NAMES_AT_ONCE = 1000
+ENTRIES_AT_ONCE = 500
+
+
+@define
+class UpstreamSource:
+    """A `Source`: any kind of Composer repository."""
+
+    _mirror: Mirror
+    _originals: Originals
+    _storage: Storage
+    _entries: ICacheRecords
+    _in_thread: InThread
+
+    async def root(self, *, refresh: bool = True) -> SourceRoot:
+        """Return upstream's root, asked for now or as it is at hand."""
+        if refresh:
+            await self._mirror.refresh_root()
+        document = await self._originals.root_document()
+        root = await self._originals.parsed(document)
+        return SourceRoot(
+            digest=document.entry.sha256,
+            v2=not root.is_old,
+            changes=root.template(Resource.CHANGES) is not None,
+            hashed=root.has_listing,
+        )
+
+    async def listed(self) -> AsyncIterator[Sequence[Listed]]:
+        """Yield upstream's names, with digests where it tells them."""
+        root = await self._originals.root()
+        if not root.has_listing:
+            async for names in self._originals.names():
+                yield [Listed(name=name) for name in names]
+            return
+        async for _, split in self._originals.splits():
+            for some in chunks(("", name) for name in split.packages):
+                yield [Listed(name=name) for _, name in some]
+        for some in chunks(listed_in(root.document)):
+            yield [Listed(name=name, digest=digest) for name, digest in some]
+        for included in (await self._originals.included())[0]:
+            content = await self._originals.content(await self._originals.file(included))
+            pairs = await self._in_thread(_pairs, content)
+            del content
+            for some in chunks(pairs):
+                yield [Listed(name=name, digest=digest) for name, digest in some]
+
+    async def fetch(self, one: Listed) -> bool:
+        """Fetch a package's documents, for each generation of Composer that is served; return if they changed."""
+        name = PackageName.parse(one.name)
+        is_old = (await self._originals.root()).is_old
+        first = False
+        if one.digest and (is_old or not self._mirror.rules.disable_v1):
+            held = await self._originals.held(name)
+            await self._originals.hashed(name, one.digest)
+            first = held != one.digest
+        if one.digest and is_old:
+            return first
+        try:
+            second = await self._mirror.refresh(name)
+        except NotFound:
+            if not one.digest:
+                raise
+            return first  # it is there for Composer 1 only
+        return first or second
+
+    async def versions(self, name: PackageName) -> list[JsonObject]:
+        """Return all versions of a package in full, as upstream has them. Raises NotFound, UpstreamFailed."""
+        contents = [await original.read() for original in await self._originals.package(name)]
+
+        def work() -> list[JsonObject]:
+            documents = [read_package(content) for content in contents]
+            return [version for document in documents for version in versions_of(document, str(name))]
+
+        return await self._in_thread(work)
+
+    async def changes(self, since: int) -> Changes:
+        """Ask upstream's feed of changes."""
+        return read_changes(await self._mirror.changes(since), since)
+
+    async def forget(self) -> None:
+        """Forget the stored metadata, but for the root and what is pinned, entry and body; dists stay."""
+        prefix = f"mirror/{self._mirror.rules.alias}/"
+        kept = (f"{prefix}dist/", f"{prefix}packages.json")
+        after = ("", "")
+        while entries := await self._entries.matching(f"{prefix}*", ENTRIES_AT_ONCE, after):
+            after = (entries[-1].key, entries[-1].variant)
+            for entry in entries:
+                if not entry.pinned and not entry.key.startswith(kept):
+                    await self._storage.remove(entry.key, entry.variant)
+
+
+def read_changes(document: Mapping[str, Any], since: int) -> Changes:
+    """
+    Read the answer of a feed of changes. Source: packagist.org/apidoc, "Track package updates".
+
+    An error, or the request to begin anew, means that anything may have changed.
+    """
+    timestamp, actions = document.get("timestamp"), document.get("actions")
+    told = timestamp if isinstance(timestamp, int) and timestamp >= 0 else since
+    if not isinstance(actions, list) or document.get("error"):
+        return Changes(timestamp=told, names=None)
+    names = set()
+    for action in actions:
+        kind, package = (action.get("type"), action.get("package")) if isinstance(action, Mapping) else (None, None)
+        if kind not in {"update", "delete"} or not isinstance(package, str):
+            return Changes(timestamp=told, names=None)
+        names.add(package.lower().removesuffix("~dev"))
+    return Changes(timestamp=told, names=frozenset(names))
+
+
+def chunks(pairs: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """Yield *pairs*, some at once."""
+    iterator = iter(pairs)
+    while some := list(islice(iterator, NAMES_AT_ONCE)):
+        yield some
+
+
+def _pairs(content: bytes) -> list[tuple[str, str]]:
+    return list(listed_in(read_object(content)))
