@@ -1,20 +1,18 @@
-"""The records of accounts, on SQLite in memory."""
+"""The records of accounts keep their contract on every database."""
 
 from unittest import TestCase
 
-from sqlalchemy import create_engine, event
-from sqlalchemy.pool import StaticPool
-
-from packeton.adapters.database.connection import Database
 from tests.contracts.accounts import AccountRecordsContract
-from tests.support.scripted import immediately
+from tests.support.databases import OnMysql, OnPostgresql, OnSqlite
 
 
-class SqliteAccountTests(AccountRecordsContract, TestCase):
-    """The contract, with foreign keys watched as on a file."""
+class SqliteAccountTests(OnSqlite, AccountRecordsContract, TestCase):
+    """On SQLite."""
 
-    def make_database(self) -> Database:
-        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
-        self.addCleanup(engine.dispose)
-        return Database(engine, immediately)
+
+class PostgresqlAccountTests(OnPostgresql, AccountRecordsContract, TestCase):
+    """On PostgreSQL."""
+
+
+class MysqlAccountTests(OnMysql, AccountRecordsContract, TestCase):
+    """On MariaDB."""

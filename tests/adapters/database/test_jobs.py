@@ -1,32 +1,49 @@
-"""Jobs and locks in the database."""
+"""Jobs and locks keep their contracts on every database."""
 
 from itertools import count
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from packeton.adapters.database.jobs import JobRecords
 from packeton.adapters.database.locks import DatabaseLocks
+from packeton.interfaces.clocks import now_of
 from tests.contracts.queues import JobRecordsContract, LocksContract
-from tests.support.store import MemoryCache
+from tests.support.databases import OnMysql, OnPostgresql, OnSqlite
 
 
-class JobRecordsTests(JobRecordsContract, SynchronousTestCase):
-    """SQLite in memory."""
+class JobRecordsTests(OnSqlite, JobRecordsContract, SynchronousTestCase):
+    """On SQLite."""
 
     def setUp(self) -> None:
-        cache = MemoryCache()
-        self.addCleanup(cache.close)
         numbers = count(1)
-        self.records = JobRecords(cache.database, lambda: f"{next(numbers):040x}")
+        self.records = JobRecords(self.make_database(), lambda: f"{next(numbers):040x}")
 
 
-class DatabaseLocksTests(LocksContract, SynchronousTestCase):
-    """SQLite in memory."""
+class PostgresqlJobRecordsTests(OnPostgresql, JobRecordsTests):
+    """On PostgreSQL."""
+
+
+class MysqlJobRecordsTests(OnMysql, JobRecordsTests):
+    """On MariaDB."""
+
+
+class DatabaseLocksTests(OnSqlite, LocksContract, SynchronousTestCase):
+    """On SQLite."""
 
     def setUp(self) -> None:
-        self.cache = MemoryCache()
-        self.addCleanup(self.cache.close)
-        self.ours, self.theirs = (DatabaseLocks(self.cache.database, owner, self.cache.now) for owner in ("us", "them"))
+        self.clock = Clock()
+        self.clock.advance(1_800_000_000)
+        database = self.make_database()
+        self.ours, self.theirs = (DatabaseLocks(database, owner, now_of(self.clock)) for owner in ("us", "them"))
 
     def pass_time(self, seconds: float) -> None:
-        self.cache.clock.advance(seconds)
+        self.clock.advance(seconds)
+
+
+class PostgresqlLocksTests(OnPostgresql, DatabaseLocksTests):
+    """On PostgreSQL."""
+
+
+class MysqlLocksTests(OnMysql, DatabaseLocksTests):
+    """On MariaDB."""

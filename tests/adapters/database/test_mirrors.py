@@ -9,25 +9,21 @@ from twisted.trial.unittest import SynchronousTestCase
 from packeton.adapters.database.mirrors import MirrorRecords
 from packeton.adapters.database.syncs import SyncRecords, owner_name
 from tests.contracts.mirrors import LEASE, NOW, MirrorRecordsContract, SyncRecordsContract
-from tests.support.store import MemoryCache
+from tests.support.databases import OnMysql, OnPostgresql, OnSqlite
 
 
-class MirrorRecordsTests(MirrorRecordsContract, SynchronousTestCase):
+class MirrorRecordsTests(OnSqlite, MirrorRecordsContract, SynchronousTestCase):
     """On SQLite."""
 
     def make_records(self) -> MirrorRecords:
-        cache = MemoryCache()
-        self.addCleanup(cache.close)
-        return MirrorRecords(cache.database)
+        return MirrorRecords(self.make_database())
 
 
-class SyncRecordsTests(SyncRecordsContract, SynchronousTestCase):
+class SyncRecordsTests(OnSqlite, SyncRecordsContract, SynchronousTestCase):
     """On SQLite."""
 
     def make_records(self) -> SyncRecords:
-        cache = MemoryCache()
-        self.addCleanup(cache.close)
-        return SyncRecords(cache.database)
+        return SyncRecords(self.make_database())
 
     def test_dead_owner(self) -> None:
         """The lock of a process that was killed on this host is free at once; one of another host is not."""
@@ -42,3 +38,19 @@ class SyncRecordsTests(SyncRecordsContract, SynchronousTestCase):
         far = f"elsewhere:{int(child.stdout)}:other"
         self.assertIsNone(self.get(self.records.claim("b", far, NOW, LEASE)))
         self.assertEqual(far, self.get(self.records.claim("b", me, NOW, LEASE)))
+
+
+class PostgresqlMirrorRecordsTests(OnPostgresql, MirrorRecordsTests):
+    """On PostgreSQL."""
+
+
+class MysqlMirrorRecordsTests(OnMysql, MirrorRecordsTests):
+    """On MariaDB."""
+
+
+class PostgresqlSyncRecordsTests(OnPostgresql, SyncRecordsTests):
+    """On PostgreSQL."""
+
+
+class MysqlSyncRecordsTests(OnMysql, SyncRecordsTests):
+    """On MariaDB."""

@@ -8,22 +8,24 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from packeton.adapters.database.packages import PackageRecords
+from packeton.adapters.database.versions import VersionRecords
 from packeton.errors import Conflict, NotFound
 from packeton.interfaces.packages import ChangeKind, RepoType
-from tests.support.packages import NEW_YEAR, MemoryPackages, draft, outcome, package
+from tests.support.databases import OnMysql, OnPostgresql, OnSqlite
+from tests.support.packages import NEW_YEAR, draft, outcome, package
 
 T = TypeVar("T")
 DAY = timedelta(days=1)
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 
 
-class RecordsTestCase(SynchronousTestCase):
-    """Records in memory."""
+class RecordsTestCase(OnSqlite, SynchronousTestCase):
+    """Records on an empty database."""
 
     def setUp(self) -> None:
-        self.memory = MemoryPackages()
-        self.addCleanup(self.memory.close)
-        self.packages, self.versions = self.memory.packages, self.memory.versions
+        database = self.make_database()
+        self.packages, self.versions = PackageRecords(database), VersionRecords(database)
 
     def ok(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.successResultOf(Deferred.fromCoroutine(coroutine))
@@ -179,3 +181,19 @@ class VersionTests(RecordsTestCase):
         for number in range(250):
             last = self.ok(self.versions.published_at("p2/acme/a", f"{number:064}", NEW_YEAR + DAY))
         self.assertEqual(NEW_YEAR + DAY + timedelta(seconds=249), last)
+
+
+class PostgresqlPackageTests(OnPostgresql, PackageTests):
+    """On PostgreSQL."""
+
+
+class MysqlPackageTests(OnMysql, PackageTests):
+    """On MariaDB."""
+
+
+class PostgresqlVersionTests(OnPostgresql, VersionTests):
+    """On PostgreSQL."""
+
+
+class MysqlVersionTests(OnMysql, VersionTests):
+    """On MariaDB."""
