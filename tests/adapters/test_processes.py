@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -176,8 +178,10 @@ class EndTests(PoolTestCase):
 
     async def test_timeout(self) -> None:
         """Time-out: the child and what it started are ended, and it could tidy up."""
-        pool, marker = self.pool(processes=1), self.mktemp()
-        slow, told = self.begin(pool, hold, str(Path(marker).absolute()), within=timedelta(seconds=2))
+        pool, folder = self.pool(processes=1), tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        marker = str(Path(folder) / "marker")
+        slow, told = self.begin(pool, hold, marker, within=timedelta(seconds=2))
         following = self.begin(pool, add, 1, 2)[0]
         error = await self.assertFailure(slow, ChildFailed)
         self.assertEqual((True, "it took longer than 2 seconds"), (error.timed_out, str(error)))

@@ -22,6 +22,7 @@ SIGNS: Sequence[tuple[str, VcsReason, str]] = (
     ("http error 404", VcsReason.GONE, "there is no repository at this address"),
     ("e170000", VcsReason.GONE, "there is no repository at this address"),
     ("e180001", VcsReason.GONE, "there is no repository at this address"),
+    ("e210005", VcsReason.GONE, "there is no such repository on the server"),
     ("e160013", VcsReason.GONE, "there is no such path in the repository"),
     ("e200009", VcsReason.GONE, "there is no such path in the repository"),
     ("e670002", VcsReason.UNREACHABLE, "the host name is not known"),

@@ -114,7 +114,7 @@ def _with_scheme(url: str) -> VcsAddress:
     if parts.query or parts.fragment:
         raise Invalid("the address of the repository must have no query and no fragment")
     path = unquote(parts.path)
-    if not path.strip("/") and not scheme.startswith("svn"):
+    if not path.strip("/") and scheme in {"ssh", "git"}:
         raise Invalid("the address names a host but no repository on it")
     return _checked(VcsAddress(url=url, scheme=scheme, host=host, port=port or None, user=user, path=path))
 

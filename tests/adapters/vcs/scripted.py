@@ -1,6 +1,8 @@
 """Checkouts with real children and what the tests of this folder share."""
 
+import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Sequence
 from datetime import timedelta
@@ -44,8 +46,6 @@ class CheckoutsTestCase(TestCase):
 
     @staticmethod
     def path() -> str:
-        import os
-
         return os.environ["PATH"]
 
     def make(self, *, bounds: VcsBounds | None = None, within: timedelta = timedelta(seconds=60), crawls: int = 2) -> Checkouts:
@@ -100,6 +100,13 @@ class CheckoutsTestCase(TestCase):
         destination = self.folder / name
         built = await self.checkouts.archive(access, ArchiveOrder(reference=reference, **order), destination, self.log.append)
         return built, destination
+
+    async def listening(self, port: int) -> None:
+        def listens() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        await self.until(listens)
 
     async def until(self, condition: Any) -> None:
         for _ in range(2000):
