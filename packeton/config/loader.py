@@ -27,6 +27,7 @@ from packeton.config.settings import (
     Secret,
     Settings,
     UpstreamSettings,
+    VcsSettings,
 )
 from packeton.config.sources import Tree, files_of, read_tree
 from packeton.config.unbuilt import ACCEPTED, UNBUILT
@@ -332,6 +333,7 @@ def _check_top(settings: Settings, reader: _Reader) -> None:
         except Invalid as error:
             raise reader.wrong(f"packeton.anonymous_packages[{index}]", str(error)) from error
     _check_upstream(settings.upstream, reader)
+    _check_vcs(settings.vcs, reader)
     for name, provider in settings.ldap.providers.items():
         _check_ldap(provider, f"packeton.ldap.providers.{name}", reader)
     _check_services(settings, reader)
@@ -377,6 +379,20 @@ def _check_ldap(provider: LdapProviderSettings, path: str, reader: _Reader) -> N
         raise reader.wrong(f"{path}.uid_key", "must be the name of an attribute")
     if not provider.timeout:
         raise reader.wrong(f"{path}.timeout", "must be more than nothing")
+
+
+def _check_vcs(vcs: VcsSettings, reader: _Reader) -> None:
+    for path in vcs.local_paths:
+        if not path.startswith("/") or path.strip("/") == "" or ".." in path.split("/"):
+            shown = reader.shown("packeton.vcs.local_paths", path)
+            raise reader.wrong("packeton.vcs.local_paths", f"must be absolute directories below the root, not {shown}")
+    for name in ("processes", "per_host", "max_repository_bytes", "max_archive_bytes"):
+        if getattr(vcs, name) < 1:
+            raise reader.wrong(f"packeton.vcs.{name}", "must be at least 1")
+    if vcs.max_memory_bytes < 2**28:
+        raise reader.wrong("packeton.vcs.max_memory_bytes", "must be at least 256MiB")
+    if not vcs.timeout:
+        raise reader.wrong("packeton.vcs.timeout", "must be more than nothing")
 
 
 def _check_upstream(upstream: UpstreamSettings, reader: _Reader) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "SecuritySettings",
     "Settings",
     "UpstreamSettings",
+    "VcsSettings",
 ]
 
 
@@ -178,6 +179,26 @@ class DatabaseSettings:
 
 
 @frozen(kw_only=True)
+class VcsSettings:
+    """`packeton.vcs`: reading repositories under version control, in child processes."""
+
+    local_paths: tuple[str, ...] = ()
+    """Absolute directories below which the address of a package may be a path or file://; none by default."""
+    processes: int = 2
+    """Child processes at once. One of them is kept for archives and small questions, where there are several."""
+    per_host: int = 2
+    """Repositories of one host that are read at once."""
+    timeout: timedelta = timedelta(minutes=30)
+    """For one crawl, or one archive."""
+    max_repository_bytes: int = 8 * 2**30
+    """Repositories whose first fetch brings more are refused."""
+    max_archive_bytes: int = 2 * 2**30
+    """Archives that unpack to more are refused."""
+    max_memory_bytes: int = 3 * 2**30
+    """What one child process may take."""
+
+
+@frozen(kw_only=True)
 class HttpBasicSettings:
     """`http_basic` of a mirror: both members are needed."""
 
@@ -284,6 +305,7 @@ class Settings:
     reserved_vendors: tuple[str, ...] = ()
     """Vendors whose packages never come from a mirror, so that nobody else can publish one under their name: exact, or
     globs such as `acme-*`."""
+    vcs: VcsSettings = field(factory=VcsSettings)
     mirrors: Mapping[str, MirrorSettings] = field(factory=dict)
     """By alias. Without any, one mirror `packagist` of https://repo.packagist.org is made, public on loopback only."""
     proxies: Mapping[str, ProxySettings] = field(factory=dict)

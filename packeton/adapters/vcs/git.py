@@ -33,6 +33,8 @@ class GitCheckout(Checkout):
         self._trees: OrderedDict[bytes, TreeEntries] = OrderedDict()
         self._cached_entries = 0
         self._roots: dict[str, bytes] = {}
+        self._remembered = mirror.followed()
+        self._followed: dict[str, tuple[str, int]] = {}
         branch = mirror.default_branch
         self.default = None if branch is None else branch.removeprefix(HEADS).decode(errors="replace")
 
@@ -47,13 +49,23 @@ class GitCheckout(Checkout):
 
     def follow(self, tip: Tip) -> tuple[str, datetime] | None:
         """Follow tags, also tags of tags. The time is the author's, as Composer has it."""
-        commit = self._mirror.commit(tip.identity.encode())
-        if commit is None:
-            self._raw(tip.identity.encode())  # a tag of a tree is there, and no damage
-            return None
-        identity = commit.id.decode()
-        self._remember(identity, commit.tree)
-        return identity, _time(commit)
+        found = self._remembered.get(tip.identity)
+        if found is None:
+            commit = self._mirror.commit(tip.identity.encode())
+            if commit is None:
+                self._raw(tip.identity.encode())  # a tag of a tree is there, and no damage
+                return None
+            found = commit.id.decode(), int(_time(commit).timestamp())
+            self._remember(found[0], commit.tree)
+        self._followed[tip.identity] = found
+        return found[0], datetime.fromtimestamp(found[1], UTC)
+
+    def close(self) -> None:
+        """Keep what was found out about the refs, once all of them were followed."""
+        if self._followed.keys() - self._remembered.keys():
+            tips = {identity.decode() for identity in self._mirror.refs.values()}
+            kept = {tip: found for tip, found in self._remembered.items() if tip in tips}
+            self._mirror.remember({**kept, **self._followed})
 
     def find(self, commit: str, directory: str) -> Found | None:
         """Look into the tree."""

@@ -77,6 +77,19 @@ class Mirror:
             identity = found.object[1]
         return None
 
+    def followed(self) -> dict[str, tuple[str, int]]:
+        """Return what `remember` kept: what refs point at → commit and time. Never stale, as objects never change."""
+        try:
+            lines = (line.split(" ") for line in (self.path / "followed").read_text().splitlines())
+            return {tip: (commit, int(seconds)) for tip, commit, seconds in lines}
+        except (OSError, ValueError):
+            return {}
+
+    def remember(self, followed: Mapping[str, tuple[str, int]]) -> None:
+        """Keep what refs lead to, so that a crawl that finds nothing new reads no object."""
+        lines = (f"{tip} {commit} {seconds}\n" for tip, (commit, seconds) in followed.items())
+        _replace(self.path / "followed", "".join(lines).encode())
+
     def close(self) -> None:
         """Let go of its files."""
         self.store.close()

@@ -102,10 +102,12 @@ def _fresh(job: Job, kind: VcsKind, outlet: Outlet, *, anew: bool = False) -> It
     """Open a checkout that was just brought up to date."""
     if kind == VcsKind.GIT:
         with updated(job, outlet.tell, anew=anew) as mirror:
-            yield GitCheckout(mirror)
-    elif kind == VcsKind.HG:
-        with HgCheckout.updated(job, outlet.tell) as checkout:
+            checkout = GitCheckout(mirror)
             yield checkout
+            checkout.close()
+    elif kind == VcsKind.HG:
+        with HgCheckout.updated(job, outlet.tell) as copy:
+            yield copy
     else:
         with SvnCheckout.opened(job, outlet.tell) as repository:
             yield repository

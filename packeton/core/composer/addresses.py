@@ -89,10 +89,10 @@ def is_below(path: str, directories: Sequence[str]) -> bool:
 def _local(url: str, local_paths: Sequence[str]) -> VcsAddress:
     path = url
     if not url.startswith("/"):
-        parts = urlsplit(url)
-        if parts.netloc not in {"", "localhost"}:
+        host, slash, rest = url[7:].partition("/")
+        if host not in {"", "localhost"}:
             raise Invalid("a file:// address must have three slashes: file:///path")
-        path = unquote(parts.path)
+        path = unquote(slash + rest)
     path = "/" + normpath(path).lstrip("/")
     if "\0" in path or not is_below(path, local_paths):
         raise Invalid("a local path must lie below one of the directories in packeton.vcs.local_paths")
