@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from attrs import define
 from twisted.application.service import MultiService
@@ -17,10 +18,12 @@ from packeton.adapters.database.users import UserRecords
 from packeton.adapters.secrets import InstallationKeys
 from packeton.assembly.store import Store
 from packeton.background.periodic import PeriodicService
-from packeton.config.settings import Settings
+from packeton.config.settings import Secret, Settings
 from packeton.core.access.accounts import AclLine, Group
+from packeton.core.access.jwt import JsonWebTokens
 from packeton.core.access.passwords import Passwords
 from packeton.core.access.patterns import parse_line
+from packeton.errors import ConfigurationInvalid, Invalid
 from packeton.features.access.audiences import Groups, Subrepositories
 from packeton.features.access.authentication import Attempt, Authentication
 from packeton.features.access.issuing import TokenIssuing
@@ -28,12 +31,15 @@ from packeton.features.access.people import People
 from packeton.features.access.subrepos import SubrepoDirectory
 from packeton.features.access.tokens import TokenAuthenticator
 from packeton.features.access.usage import TokenUsage
-from packeton.interfaces.clocks import now_of
+from packeton.features.access.web_tokens import JwtAuthenticator
+from packeton.interfaces.accounts import IUserProvider
+from packeton.interfaces.authentication import IAuthenticator
+from packeton.interfaces.clocks import Now, now_of
 from packeton.interfaces.keys import Keys
 from packeton.web.access import Audience, Gate, NoSessions, Sessions
 from packeton.web.addresses import Addresses
 
-__all__ = ["Accounts", "access_work", "gate_of", "open_accounts"]
+__all__ = ["Accounts", "access_work", "gate_of", "open_accounts", "web_tokens_of"]
 
 log = Logger()
 
@@ -42,6 +48,7 @@ log = Logger()
 class Accounts:
     """Everything about users, on the database of a store."""
 
+    now: Now
     revisions: Revisions
     users: UserRecords
     groups: GroupRecords
@@ -73,6 +80,7 @@ def open_accounts(store: Store) -> Accounts:
         return await packages.find(name) is not None
 
     return Accounts(
+        now=now,
         revisions=revisions,
         users=users,
         groups=groups,
@@ -94,13 +102,28 @@ def gate_of(
     store: Store,
     addresses: Addresses,
     *,
+    users: IUserProvider | None = None,
     sessions: Sessions | None = None,
     observe: Callable[[Attempt], None] | None = None,
 ) -> Gate:
-    """Return the Gate; *observe* is told of every verification of credentials."""
+    """
+    Return the Gate.
+
+    Args:
+        users: Where users of tokens come from, if not only from our own.
+        observe: Is told of every verification of credentials.
+
+    Raises:
+        ConfigurationInvalid: a key for web tokens cannot be used.
+    """
     settings, now = store.settings, now_of(store.reactor)
+    known = users or accounts.users
+    authenticators: list[IAuthenticator] = [TokenAuthenticator(accounts.tokens, known, accounts.keys, now)]
+    web_tokens = web_tokens_of(settings, known, now)
+    if web_tokens is not None:
+        authenticators.append(web_tokens)
     authentication = Authentication(
-        [TokenAuthenticator(accounts.tokens, accounts.users, accounts.keys, now)],
+        authenticators,
         accounts.revisions,
         accounts.usage,
         now,
@@ -114,6 +137,34 @@ def gate_of(
         query_tokens=settings.security.query_tokens,
         sessions=sessions or NoSessions(),
     )
+
+
+def web_tokens_of(settings: Settings, users: IUserProvider, now: Now) -> JwtAuthenticator | None:
+    """Return what makes and checks web tokens; None without a key. Raises ConfigurationInvalid."""
+    chosen = settings.jwt_authentication
+    if chosen.private_key is None and chosen.public_key is None:
+        return None
+    try:
+        tokens = JsonWebTokens.with_keys(
+            chosen.algo,
+            _key_text(chosen.private_key),
+            _key_text(chosen.public_key),
+            passphrase=None if chosen.passphrase is None else chosen.passphrase.reveal(),
+            key_id=chosen.key_id,
+        )
+    except Invalid as error:
+        raise ConfigurationInvalid(f"packeton.jwt_authentication: {error}") from error
+    except OSError as error:
+        raise ConfigurationInvalid(f"packeton.jwt_authentication: {error.filename}: {error.strerror}") from error
+    return JwtAuthenticator(tokens, users, now, chosen.lifetime)
+
+
+def _key_text(given: Secret | None) -> str | None:
+    """Return a key; a text that cannot be the key itself is the name of its file."""
+    if given is None:
+        return None
+    text = given.reveal()
+    return text if "\n" in text or "=" in text else Path(text).read_text()
 
 
 def access_work(accounts: Accounts, store: Store) -> MultiService:

@@ -7,6 +7,8 @@ import click
 from packeton import __version__
 from packeton.cli.cache import cache
 from packeton.cli.groups import group
+from packeton.cli.keys import generate_keypair, keys
+from packeton.cli.manager import user_manager
 from packeton.cli.mirrors import mirror
 from packeton.cli.settings import config
 from packeton.cli.subrepositories import subrepository
@@ -38,6 +40,9 @@ program.add_command(group)
 program.add_command(subrepository)
 program.add_command(mirror)
 program.add_command(sync_as_before)
+program.add_command(user_manager)
+program.add_command(keys)
+program.add_command(generate_keypair)
 
 
 def main() -> None:

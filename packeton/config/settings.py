@@ -12,6 +12,7 @@ __all__ = [
     "DatabaseSettings",
     "HttpBasicSettings",
     "JobSettings",
+    "JwtSettings",
     "LdapProviderSettings",
     "LdapSettings",
     "LogSettings",
@@ -101,6 +102,24 @@ class MailSettings:
     `MAILER_DSN`. Options: `verify_peer`, `require_tls`, `auto_tls`, `local_domain`."""
     sender: str = "Packeton <packeton@example.com>"
     """The sender; default: environment `MAILER_FROM`."""
+
+
+@frozen(kw_only=True)
+class JwtSettings:
+    """`packeton.jwt_authentication`: JSON web tokens; on as soon as there is a key."""
+
+    algo: str = "EdDSA"
+    """EdDSA, RS256, RS384, RS512, ES256, ES384, HS256, HS384 or HS512."""
+    private_key: Secret | None = None
+    """File, or the key itself (with a line break or `=` in it): PEM, for EdDSA also base64, for HS a shared secret."""
+    public_key: Secret | None = None
+    """Likewise. Default: from the private key."""
+    passphrase: Secret | None = None
+    """Of a private key in PEM that is encrypted."""
+    lifetime: timedelta | None = None
+    """How long a new token is good. Default: until the user's name or roles change."""
+    key_id: str | None = None
+    """`kid` in the head of new tokens."""
 
 
 @frozen(kw_only=True)
@@ -298,6 +317,7 @@ class Settings:
     mail: MailSettings = field(factory=MailSettings)
     ldap: LdapSettings = field(factory=LdapSettings)
     security: SecuritySettings = field(factory=SecuritySettings)
+    jwt_authentication: JwtSettings = field(factory=JwtSettings)
     database: DatabaseSettings = field(factory=DatabaseSettings)
     upstream: UpstreamSettings = field(factory=UpstreamSettings)
     cache: CacheSettings = field(factory=CacheSettings)

@@ -14,7 +14,6 @@ UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     "packeton.archive": (None, False),
     "packeton.archive_options": (None, {}),
     "packeton.artifacts": (None, {}),
-    "packeton.jwt_authentication": (None, {}),
     "packeton.integrations": (None, {}, []),
     "packeton.mirrors.*.git_ssh_keys": (None, {}, []),
 }

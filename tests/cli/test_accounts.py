@@ -1,6 +1,7 @@
 """`packeton user|token|group|subrepository`, beside a running server and without one."""
 
 import json
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -176,3 +177,51 @@ class BesideServerTests(HttpTestCase):
         self.assertEqual(401, fetch(url, headers=basic("ci", token)).status)
         self.assertNotIn(token, self.server.log)
         self.assertEqual(0o600, (Path(data) / "secret").stat().st_mode & 0o777)
+
+
+class ManagerTests(AccountsCase):
+    """The reference's commands."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.config = Path(self.enterContext(tempfile.TemporaryDirectory())) / "p.yaml"
+
+    def manager(self, *arguments: str) -> str:
+        return self.packeton("packagist:user:manager", *arguments, "--config", str(self.config))
+
+    def test_options(self) -> None:
+        """Every option does what its name says, those that the reference forgot too."""
+        self.config.write_text("packeton: {}")
+        made = self.manager("anna", "--password", "geheim-1", "--admin")
+        token = re.search(r"pk_api_\w+", made)
+        assert token is not None
+        self.assertIn("exists already", self.manager("ANNA", "--only-if-not-exists"))
+        self.assertIn("updated", self.manager("anna@example.com", "--email", "a@x.org", "--enabled=0", "--add-role", "ROLE_X", "--remove-role", "ROLE_ADMIN"))
+        user = self.document("user", "list")[0]
+        self.assertEqual(("a@x.org", False, ["ROLE_X"]), (user["email"], user["enabled"], user["roles"]))
+        self.assertNotIn(token[0], self.manager("anna", "--regenerate-token"))
+        self.assertRegex(self.manager(), r"1\s+anna\s+a@x.org\s+no\s+ROLE_X")
+        with self.assertRaisesRegex(PacketonError, "shown only when it is made"):
+            self.manager("anna", "--show-token")
+        with self.assertRaisesRegex(PacketonError, "no key"):
+            self.manager("anna", "--show-token", "--token-format=jwt")
+        with self.assertRaisesRegex(PacketonError, "no user otto"):
+            self.manager("otto", "--delete")
+        self.assertIn("deleted", self.manager("anna", "--delete"))
+        self.assertIn("created", self.manager("otto"))
+        self.assertEqual("otto@example.com", self.document("user", "list")[0]["email"])
+
+    def test_keys(self) -> None:
+        """New keys go where the settings say, not over others; a web token can be shown with them."""
+        folder = self.config.parent
+        self.config.write_text(f"packeton: {{jwt_authentication: {{private_key: '{folder}/secret', public_key: '{folder}/public'}}}}")
+        shown = self.packeton("keys", "generate", "--config", str(self.config))
+        self.assertIn((folder / "public").read_text().strip(), shown)
+        self.assertEqual(0o600, (folder / "secret").stat().st_mode & 0o777)
+        with self.assertRaisesRegex(PacketonError, "--overwrite"):
+            self.packeton("packagist:jwt:generate-keypair", "--config", str(self.config))
+        self.packeton("packagist:jwt:generate-keypair", "--overwrite", "--config", str(self.config))
+        self.assertNotIn((folder / "public").read_text().strip(), shown)
+        self.manager("anna", "--admin")
+        self.assertRegex(self.manager("anna", "--show-token", "--token-format", "jwt"), r"^pk_jwt_[\w-]+\.[\w-]+\.[\w-]+\n$")
+        self.assertIn("BEGIN PRIVATE KEY", self.packeton("keys", "generate", "--algo", "ES256", "--overwrite", "--config", str(self.config)))
