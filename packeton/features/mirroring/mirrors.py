@@ -6,7 +6,7 @@ from hashlib import sha256
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import orjson
-from attrs import define
+from attrs import define, field
 from twisted.logger import Logger
 
 from packeton.core.caching.fields import read_date
@@ -30,6 +30,8 @@ __all__ = ["Mirror"]
 
 log = Logger()
 
+MAX_NOTICES = 64
+"""So many notifications wait for upstream at once; more are dropped."""
 SHORT = timedelta(seconds=60)
 """How long searches, lists and the like are served unasked."""
 
@@ -48,6 +50,7 @@ class Mirror:
     _client: IHttpClient
     _in_thread: InThread
     _limits: UpstreamLimits
+    _notices: int = field(default=0, init=False)
 
     async def root(self) -> Root:
         """Return upstream's root. Raises UpstreamFailed and its kinds."""
@@ -202,12 +205,20 @@ class Mirror:
         return response.status, await self._in_thread(read_object, content)
 
     async def notify(self, body: bytes) -> None:
-        """Pass install notifications on, if upstream wants them; failures are only logged."""
+        """Pass install notifications on, if upstream wants them; failures, and too many at once, are only logged."""
+        if not self.rules.notify:
+            return
+        if self._notices >= MAX_NOTICES:
+            log.warn("mirror {alias}: a notification was dropped: upstream is slow", alias=self.rules.alias)
+            return
+        self._notices += 1
         try:
-            if self.rules.notify:
-                await self.forward(Resource.NOTIFY_BATCH, body, "application/json")
+            await self.forward(Resource.NOTIFY_BATCH, body, "application/json")
         except PacketonError as error:
             log.info("mirror {alias}: a notification was not passed on: {why}", alias=self.rules.alias, why=str(error))
+
+        finally:
+            self._notices -= 1
 
     async def _of_hash(self, name: PackageName, digest: str | None, mirror_url: str) -> Rendition:
         if digest is None:
