@@ -10,6 +10,7 @@ from twisted.web.resource import IResource
 from packeton.assembly.accounts import access_work, open_accounts
 from packeton.assembly.jobs import Work, open_work, timetable_of, worker_of
 from packeton.assembly.mirroring import open_mirroring
+from packeton.assembly.pages import open_sign_in, sign_in_work
 from packeton.assembly.proxies import proxy_mount
 from packeton.assembly.running import Running, periodic_work
 from packeton.assembly.store import Store, open_store
@@ -74,6 +75,8 @@ def build(
         timetable_of(work, store).setServiceParent(periodic)
     if worker is not None:
         worker.setServiceParent(periodic)
+    sign_in = open_sign_in(settings, store, accounts)
+    sign_in_work(sign_in, store).setServiceParent(periodic)
     services = MultiService()
     Running(mirroring, periodic, owns=extra is None).setServiceParent(services)
     store.metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))
@@ -81,7 +84,7 @@ def build(
         proxy.path: proxy_mount(name, proxy, settings, store, fills, transports.common)
         for name, proxy in settings.proxies.items()
     }
-    resource = root_resource(settings, store, accounts, directory, mounts)
+    resource = root_resource(settings, store, accounts, sign_in, directory, mounts)
     return Packeton(resource=resource, services=services, settings=settings, worker=worker)
 
 

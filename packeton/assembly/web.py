@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from twisted.web.resource import IResource
 
 from packeton.assembly.accounts import Accounts, gate_of
+from packeton.assembly.pages import SignIn, cookie_sessions, cors_of, page_routes, protection_of
 from packeton.assembly.store import Store
 from packeton.config.settings import Settings
 from packeton.features.mirroring.directory import MirrorDirectory
 from packeton.logs import AccessLog
 from packeton.web.addresses import Addresses
+from packeton.web.admin.landing import LandingRoutes
+from packeton.web.admin.rendering import Pages
 from packeton.web.composer.dists import DistRoutes
 from packeton.web.composer.mirrors import MirrorRoutes
 from packeton.web.health import HealthRoutes
@@ -21,7 +24,12 @@ __all__ = ["root_resource"]
 
 
 def root_resource(
-    settings: Settings, store: Store, accounts: Accounts, directory: MirrorDirectory, mounts: Mapping[str, IResource]
+    settings: Settings,
+    store: Store,
+    accounts: Accounts,
+    sign_in: SignIn,
+    directory: MirrorDirectory,
+    mounts: Mapping[str, IResource],
 ) -> IResource:
     """Return the resource that answers everything."""
     clock = store.reactor
@@ -30,14 +38,18 @@ def root_resource(
         trusted_proxies=settings.trusted_proxies,
         trusted_hosts=settings.trusted_hosts,
     )
-    gate = gate_of(accounts, store, addresses)
+    sessions = cookie_sessions(sign_in, addresses)
+    gate = gate_of(accounts, store, addresses, sessions=sessions, observe=sign_in.observe)
+    pages = Pages(addresses, sessions)
+    landing = LandingRoutes(pages, accounts.directory, sign_in.sessions)
     checks = {"database:ping": store.records.totals}
     routes: list[Routes] = [
-        PageRoutes(directory, store.dists, addresses),
+        PageRoutes(directory, store.dists, pages, landing),
         MirrorRoutes(directory, store.renditions, addresses, gate),
         DistRoutes(directory, clock, gate),
         HealthRoutes(enabled=settings.health_check, checks=checks, clock=clock),
         MetricRoutes(store.metrics),
+        *page_routes(sign_in, pages, landing, settings, store),
     ]
     return PacketonResource(
         routes=routes,
@@ -46,4 +58,6 @@ def root_resource(
         clock=clock,
         access_log=AccessLog() if settings.log.access else None,
         on_answer=store.metrics.on_answer,
+        protection=protection_of(settings, addresses),
+        cors=cors_of(settings),
     )

@@ -16,12 +16,12 @@ import attrs
 from attrs import evolve, field, frozen
 from twisted.internet.endpoints import serverFromString
 
+from packeton.config.checks import check_ldap, check_pages
 from packeton.config.databases import database_address
 from packeton.config.dotenv import with_dotenv
 from packeton.config.environment import as_bool
 from packeton.config.mail import mail_sender, mail_server
 from packeton.config.settings import (
-    LdapProviderSettings,
     MirrorSettings,
     ProxySettings,
     Secret,
@@ -63,6 +63,7 @@ FALLBACKS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("mail.sender", "MAILER_FROM", str),
     ("app_secret", "APP_SECRET", str),
     ("database.url", "DATABASE_URL", str),
+    ("cors_allow_origin", "CORS_ALLOW_ORIGIN", str),
     ("anonymous_access", "PUBLIC_ACCESS", as_bool),
     ("anonymous_archive_access", "PUBLIC_ACCESS", as_bool),
 )
@@ -335,7 +336,8 @@ def _check_top(settings: Settings, reader: _Reader) -> None:
     _check_upstream(settings.upstream, reader)
     _check_vcs(settings.vcs, reader)
     for name, provider in settings.ldap.providers.items():
-        _check_ldap(provider, f"packeton.ldap.providers.{name}", reader)
+        check_ldap(provider, f"packeton.ldap.providers.{name}", reader.wrong)
+    check_pages(settings, reader.wrong)
     _check_services(settings, reader)
     for path, value, choices in (
         ("packeton.log.format", settings.log.format, ("text", "json")),
@@ -361,24 +363,6 @@ def _check_services(settings: Settings, reader: _Reader) -> None:
             raise reader.wrong(path, str(error)) from error
 
 
-def _check_ldap(provider: LdapProviderSettings, path: str, reader: _Reader) -> None:
-    try:
-        parts = urlsplit(provider.server)
-        good = parts.scheme in {"ldap", "ldaps"} and bool(parts.hostname) and parts.port != 0
-        good = good and parts.path in {"", "/"} and not (parts.query or parts.fragment or "@" in parts.netloc)
-    except ValueError:
-        good = False
-    if not good:
-        raise reader.wrong(f"{path}.server", "must be ldap://host:port or ldaps://host:port")
-    if (provider.search_dn is None) != (provider.search_password is None):
-        raise reader.wrong(f"{path}.search_password", "search_dn and search_password are given together or not at all")
-    for name, text in (("filter", provider.filter), ("login_dn", provider.login_dn)):
-        if text is not None and "{username}" not in text:
-            raise reader.wrong(f"{path}.{name}", "must have {username} in it")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", provider.uid_key):
-        raise reader.wrong(f"{path}.uid_key", "must be the name of an attribute")
-    if not provider.timeout:
-        raise reader.wrong(f"{path}.timeout", "must be more than nothing")
 
 
 def _check_vcs(vcs: VcsSettings, reader: _Reader) -> None:

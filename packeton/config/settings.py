@@ -21,9 +21,11 @@ __all__ = [
     "ProxySettings",
     "Secret",
     "SecuritySettings",
+    "SessionSettings",
     "Settings",
     "UpstreamSettings",
     "VcsSettings",
+    "WebProtectionSettings",
 ]
 
 
@@ -129,6 +131,32 @@ class SecuritySettings:
     query_tokens: bool = True
     """Accept tokens in the address (`?token=`, `?username=&apiToken=`), as forges' hooks send them. They are never
     logged by us, but by what stands in front of us."""
+
+
+@frozen(kw_only=True)
+class SessionSettings:
+    """`packeton.sessions`: how long people stay signed in on the pages."""
+
+    idle: timedelta = timedelta(hours=12)
+    """After this time without a request."""
+    longest: timedelta = timedelta(days=7)
+    """However much they do."""
+
+
+@frozen(kw_only=True)
+class WebProtectionSettings:
+    """`packeton.web_protection`: hides all but Composer's routes; either condition is enough."""
+
+    repo_hosts: tuple[str, ...] = ()
+    """Hosts on which everything else is hidden; `*` is all but those given as `!host`."""
+    allow_ips: tuple[str, ...] = ()
+    """Addresses and CIDR ranges, as a list or with commas: from all others everything else is hidden."""
+    custom_page: str | None = None
+    """What `/` shows instead of "not found": HTML, or the path of a file."""
+    status_code: int = 200
+    """With the custom page."""
+    content_type: str | None = None
+    """Of the custom page; default: text/html."""
 
 
 @frozen(kw_only=True)
@@ -316,6 +344,11 @@ class Settings:
     log: LogSettings = field(factory=LogSettings)
     mail: MailSettings = field(factory=MailSettings)
     ldap: LdapSettings = field(factory=LdapSettings)
+    sessions: SessionSettings = field(factory=SessionSettings)
+    web_protection: WebProtectionSettings = field(factory=WebProtectionSettings)
+    cors_allow_origin: str | None = r"^https?://(localhost|127\.0\.0\.1)(:[0-9]+)?$"
+    """Regular expression of origins whose scripts may call us from a browser; default: environment
+    `CORS_ALLOW_ORIGIN`."""
     security: SecuritySettings = field(factory=SecuritySettings)
     jwt_authentication: JwtSettings = field(factory=JwtSettings)
     database: DatabaseSettings = field(factory=DatabaseSettings)

@@ -9,7 +9,6 @@ UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     "packeton.github_no_api": (None, True),
     "packeton.rss_max_items": (None, 30, 40),
     "packeton.metadata": (None, {}, {"format": "auto"}, {"format": None}),
-    "packeton.web_protection": (None, {}),
     "packeton.max_import": (None, 10_000),
     "packeton.archive": (None, False),
     "packeton.archive_options": (None, {}),

@@ -15,11 +15,14 @@ class IAuditTrail(Interface):
     def note(event: AuditEvent) -> None:
         """Keep *event* soon; when too many are waiting, or the same was just noted, it is dropped."""
 
+    async def flush() -> None:
+        """Write down what was noted: before somebody looks."""
+
 
 class IAuditRecords(Interface):
     """The trail in the database. Every method may raise StorageFailed."""
 
-    async def add(events: Sequence[AuditEvent]) -> None:
+    async def add(given: Sequence[AuditEvent]) -> None:
         """Keep events, oldest first, merged into the entries there are; each user keeps its newest 50."""
 
     async def of_user(user_id: int | None, name: str) -> Sequence[AuditEntry]:

@@ -1,5 +1,6 @@
 """One IResource: all routes below it, and what holds for every request."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,6 +15,9 @@ from packeton.logs import AccessLog
 from packeton.web import errors
 from packeton.web.access import ISlug, Slug
 from packeton.web.addresses import Addresses, IMountPoint, MountPoint
+from packeton.web.cors import Cors
+from packeton.web.protection import Protection
+from packeton.web.responses import send_bytes
 from packeton.web.server import PacketonRequest
 
 __all__ = ["OnAnswer", "PacketonResource", "Routes"]
@@ -23,6 +27,8 @@ OnAnswer = Callable[[str, int, str, int, float], None]
 
 BODILESS = frozenset({b"GET", b"HEAD"})
 MAX_URI_BYTES = 4096
+LINK = re.compile(r"(/(?:reset-password/(?:reset|invite)|setup)/)[^/]+")
+"""Paths with a secret in them, of links in mails."""
 COMPOSER_ROUTES = (
     ("packages.json",), ("p",), ("p2",), ("zipball",), ("downloads",), ("metadata", "changes.json"),
     ("packages", "list.json"), ("search.json",), ("api", "security-advisories"),
@@ -55,8 +61,12 @@ class PacketonResource(Resource):
         clock: IReactorTime,
         access_log: AccessLog | None,
         on_answer: OnAnswer,
+        protection: Protection | None = None,
+        cors: Cors | None = None,
     ) -> None:
         super().__init__()
+        self._protection = protection
+        self._cors = cors or Cors(None)
         app = Klein()
         app.url_map.merge_slashes = app.url_map.strict_slashes = False  # an odd path is 404, not a redirect
         errors.install(app)
@@ -79,6 +89,13 @@ class PacketonResource(Resource):
         problem = _refusal(request)
         if problem is not None:
             return errors.send_error(request, *problem)
+        hidden = None if self._protection is None else self._protection.hides(request)
+        if hidden is not None:
+            request.setResponseCode(hidden.status)
+            request.setHeader(b"cache-control", b"no-store")
+            return send_bytes(request, hidden.body, hidden.content_type)
+        if self._cors.answer(request):
+            return b""
         mount = self._mount_of(request)
         if mount is not None:
             return mount.render(request)
@@ -107,7 +124,7 @@ class PacketonResource(Resource):
         agent = (request.requestHeaders.getRawHeaders(b"user-agent") or [b"-"])[0].decode("latin-1")
         self._access_log(
             method=method,
-            path=request.uri.partition(b"?")[0].decode("latin-1"),
+            path=LINK.sub(r"\1***", request.uri.partition(b"?")[0].decode("latin-1")),
             status=request.code,
             sent=request.sentLength,
             seconds=seconds,

@@ -225,7 +225,6 @@ class RefusalTests(LoaderTestCase):
         for text in (
             "packeton: {archive: true}", "packeton: {metadata: {format: only_v1}}",
             "packeton: {metadata: {info_cmd_message: hello}}",
-            "packeton: {integrations: {x: {}}}", "packeton: {web_protection: {allow_ips: '10.0.0.1'}}",
         ):  # fmt: skip
             self.assertIn("not supported yet", self.refused(text))
         self.load("packeton: {metadata: {format: auto}, archive: false, github_no_api: true, mirrors: {a: {url: 'https://x', sync_lazy: true}}}")

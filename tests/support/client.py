@@ -39,7 +39,10 @@ def fetch(url: str, method: str = "GET", headers: dict[str, str] | None = None, 
             content, complete = error.partial, False
         except ConnectionResetError:
             content, complete = b"", False
-        fields = {name.lower(): value for name, value in response.getheaders()}
+        fields: dict[str, str] = {}
+        for name, value in response.getheaders():
+            key = name.lower()
+            fields[key] = f"{fields[key]}\n{value}" if key == "set-cookie" and key in fields else value
         return Answer(status=response.status, headers=fields, body=content, complete=complete)
     finally:
         connection.close()

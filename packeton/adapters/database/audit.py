@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import define
+from attrs import define, evolve
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 from zope.interface import implementer
 
@@ -26,10 +26,11 @@ class AuditRecords:
 
     _database: Database
 
-    async def add(self, events: Sequence[AuditEvent]) -> None:
+    async def add(self, given: Sequence[AuditEvent]) -> None:
         """Keep events, merged into the entries there are."""
 
         def work(connection: Connection) -> None:
+            events = _resolved(connection, given)
             seen = {event.user_id for event in events if event.user_id is not None}
             there = {None, *connection.scalars(select(users.c.id).where(users.c.id.in_(seen)))}
             owners = {}
@@ -57,6 +58,21 @@ def _of(user_id: int | None, name: str) -> ColumnElement[bool]:
     if user_id is not None:
         return entries.c.user_id == user_id
     return entries.c.user_id.is_(None) & (entries.c.name == name)
+
+
+def _resolved(connection: Connection, events: Sequence[AuditEvent]) -> list[AuditEvent]:
+    """Put ids to names that were only claimed, and leave out those that nobody has."""
+    names = {event.name.lower()[:191] for event in events if event.claimed}
+    query = select(users.c.name_key, users.c.id, users.c.name).where(users.c.name_key.in_(names))
+    known = {row.name_key: row for row in connection.execute(query)} if names else {}
+    found = []
+    for event in events:
+        row = known.get(event.name.lower())
+        if not event.claimed:
+            found.append(event)
+        elif row is not None:
+            found.append(evolve(event, user_id=row.id, name=row.name, claimed=False))
+    return found
 
 
 def _add(connection: Connection, event: AuditEvent) -> None:

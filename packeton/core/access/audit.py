@@ -53,6 +53,8 @@ class AuditEvent:
     """Masked."""
     error: str | None = field(default=None, converter=optional(_cut))
     downloads: tuple[str, ...] = ()
+    claimed: bool = False
+    """The name is only what somebody said: to be kept where a user of ours has it, and dropped else."""
 
     @property
     def key(self) -> tuple[object, ...]:

@@ -1,0 +1,104 @@
+"""The second factor of a user: enrolment, codes, recovery codes. The secret is kept encrypted."""
+
+import base64
+from collections.abc import Callable
+from typing import Final
+
+from attrs import define
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from twisted.logger import Logger
+
+from packeton.core.access import totp
+from packeton.core.access.accounts import User
+from packeton.errors import Conflict, Invalid
+from packeton.features.access.sessions import Sessions
+from packeton.interfaces.accounts import IUserRecords
+from packeton.interfaces.clocks import Now
+from packeton.interfaces.keys import Keys
+
+__all__ = ["SecondFactors"]
+
+log = Logger()
+
+PURPOSE: Final = "second factors"
+NONCE_BYTES: Final = 12
+MARK: Final = "1:"
+
+
+@define
+class SecondFactors:
+    """A user first gets a secret, which protects nothing until one code of it was right."""
+
+    _users: IUserRecords
+    _sessions: Sessions
+    _keys: Keys
+    _now: Now
+    _random: Callable[[int], bytes]
+
+    def is_on(self, user: User | None) -> bool:
+        """Say if this user needs a code."""
+        return user is not None and user.totp_secret is not None and user.totp_confirmed_at is not None
+
+    async def propose(self, user: User) -> str:
+        """Return the secret that waits to be confirmed, a new one where there is none. Raises Conflict: it is on."""
+        if self.is_on(user):
+            raise Conflict("the second factor is on already")
+        waiting = None if user.totp_secret is None else self._opened(user)
+        if waiting is not None:
+            return waiting
+        secret = totp.new_secret(self._random)
+        await self._users.change(user.id, {"totp_secret": self._sealed(user, secret), "totp_confirmed_at": None})
+        return secret
+
+    async def confirm(self, user: User, code: str) -> tuple[str, ...]:
+        """
+        Turn it on; return the recovery codes, which are not shown again.
+
+        Raises:
+            Conflict: it is on. Invalid: the code is wrong, or nothing was proposed.
+        """
+        if self.is_on(user):
+            raise Conflict("the second factor is on already")
+        secret = None if user.totp_secret is None else self._opened(user)
+        counter = None if secret is None else totp.verify(secret, code, self._now(), last_counter=None)
+        if counter is None or not await self._sessions.use_code(user.id, counter):
+            raise Invalid("That code is not right. Is the clock of your device?")
+        codes = totp.new_recovery_codes(self._random)
+        digests = tuple(totp.recovery_digest(one) for one in codes)
+        await self._users.change(user.id, {"totp_confirmed_at": self._now(), "totp_recovery": digests})
+        return codes
+
+    async def check(self, user: User, code: str) -> bool:
+        """Say if *code* is the one of now, or a recovery code; either is good once."""
+        secret = self._opened(user)
+        if secret is not None:
+            counter = totp.verify(secret, code, self._now(), last_counter=None)
+            if counter is not None:
+                return await self._sessions.use_code(user.id, counter)
+        digest = totp.recovery_digest(code)
+        if digest not in user.totp_recovery:
+            return False
+        left = tuple(one for one in user.totp_recovery if one != digest)
+        await self._users.change(user.id, {"totp_recovery": left})
+        log.info("{name} used a recovery code; {count} are left", name=user.name, count=len(left))
+        return True
+
+    async def turn_off(self, user: User) -> None:
+        """Ask for no code any more."""
+        await self._users.change(user.id, {"totp_secret": None, "totp_confirmed_at": None, "totp_recovery": ()})
+
+    def _sealed(self, user: User, secret: str) -> str:
+        nonce = self._random(NONCE_BYTES)
+        sealed = AESGCM(self._keys(PURPOSE)).encrypt(nonce, secret.encode(), str(user.id).encode())
+        return MARK + base64.b64encode(nonce + sealed).decode()
+
+    def _opened(self, user: User) -> str | None:
+        """Return the secret; None when it was sealed with another key, which recovery codes help out of."""
+        try:
+            raw = base64.b64decode((user.totp_secret or "").removeprefix(MARK))
+            key = AESGCM(self._keys(PURPOSE))
+            return key.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], str(user.id).encode()).decode()
+        except (InvalidTag, ValueError):
+            log.error("The second factor of {name} cannot be read: was APP_SECRET changed?", name=user.name)
+            return None
