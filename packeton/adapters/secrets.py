@@ -23,10 +23,11 @@ class InstallationKeys:
     def __call__(self, purpose: str) -> bytes:
         """Return the key for *purpose*. Raises StorageFailed."""
         if purpose not in self._keys:
-            self._keys[purpose] = derived_key(self._secret().encode(), purpose)
+            self._keys[purpose] = derived_key(self.secret().encode(), purpose)
         return self._keys[purpose]
 
-    def _secret(self) -> str:
+    def secret(self) -> str:
+        """Return the secret itself, which only sealing needs. Raises StorageFailed."""
         if self._given is None:
             try:
                 self._given = self._kept()

@@ -10,6 +10,7 @@ from twisted.web.resource import IResource
 from packeton.assembly.accounts import access_work, open_accounts
 from packeton.assembly.jobs import Work, open_work, timetable_of, worker_of
 from packeton.assembly.mirroring import open_mirroring
+from packeton.assembly.packages import open_packages, package_work
 from packeton.assembly.pages import open_sign_in, sign_in_work
 from packeton.assembly.proxies import proxy_mount
 from packeton.assembly.running import Running, periodic_work
@@ -70,6 +71,8 @@ def build(
     periodic = periodic_work(store, owns=extra is None)
     access_work(accounts, store).setServiceParent(periodic)
     work = open_work(store)
+    packages = open_packages(store, accounts, work.jobs, environment or {})
+    package_work(packages, work)
     worker = _worker(work, store, extra)
     if extra is None:
         timetable_of(work, store).setServiceParent(periodic)
@@ -78,13 +81,13 @@ def build(
     sign_in = open_sign_in(settings, store, accounts)
     sign_in_work(sign_in, store).setServiceParent(periodic)
     services = MultiService()
-    Running(mirroring, periodic, owns=extra is None).setServiceParent(services)
+    Running(mirroring, periodic, packages.children, owns=extra is None).setServiceParent(services)
     store.metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))
     mounts = {
         proxy.path: proxy_mount(name, proxy, settings, store, fills, transports.common)
         for name, proxy in settings.proxies.items()
     }
-    resource = root_resource(settings, store, accounts, sign_in, directory, mounts)
+    resource = root_resource(settings, store, accounts, packages, sign_in, directory, mounts)
     return Packeton(resource=resource, services=services, settings=settings, worker=worker)
 
 

@@ -35,7 +35,6 @@ from packeton.features.access.web_tokens import JwtAuthenticator
 from packeton.interfaces.accounts import IUserProvider
 from packeton.interfaces.authentication import IAuthenticator
 from packeton.interfaces.clocks import Now, now_of
-from packeton.interfaces.keys import Keys
 from packeton.web.access import Audience, Gate, NoSessions, Sessions
 from packeton.web.addresses import Addresses
 
@@ -54,7 +53,7 @@ class Accounts:
     groups: GroupRecords
     tokens: TokenRecords
     subrepos: SubrepoRecords
-    keys: Keys
+    keys: InstallationKeys
     usage: TokenUsage
     directory: SubrepoDirectory
     passwords: Passwords

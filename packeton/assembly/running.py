@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 
+from packeton.adapters.processes import ProcessPool
 from packeton.assembly.mirroring import Mirroring
 from packeton.assembly.store import Store
 from packeton.background.mirrors import MirrorService
@@ -21,12 +22,15 @@ log = Logger()
 class Running(Service):
     """Starts and stops in order: threads first and last, fills before the store."""
 
-    def __init__(self, mirroring: Mirroring, periodic: MultiService, *, owns: bool) -> None:
+    def __init__(
+        self, mirroring: Mirroring, periodic: MultiService, children: ProcessPool, *, owns: bool
+    ) -> None:
         self._store = mirroring.store
         self._owns = owns
         self._mirroring = mirroring
         self._mirrors = MirrorService(mirroring.store.reactor, mirroring.policies, mirroring.syncs)
         self._periodic = periodic
+        self._children = children
 
     def privilegedStartService(self) -> None:
         """Claim the data directory while an error can still be told; one that is another's is only used."""
@@ -50,6 +54,7 @@ class Running(Service):
             begun = Deferred.fromCoroutine(self._begin())
             begun.addErrback(lambda failure: log.failure("The start went wrong", failure))
             self._mirrors.startService()
+        self._children.startService()
         self._periodic.startService()
 
     def stopService(self) -> Deferred[None]:
@@ -70,6 +75,7 @@ class Running(Service):
     async def _end(self) -> None:
         mirrors = self._mirrors.stopService()  # what they wait for ends with the fills
         await self._periodic.stopService()
+        await maybeDeferred(self._children.stopService)
         await self._mirroring.fills.stop(self._store.settings.shutdown_timeout)
         await mirrors
         await self._store.storage.note_served()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from twisted.web.resource import IResource
 
 from packeton.assembly.accounts import Accounts, gate_of
+from packeton.assembly.packages import Packages
 from packeton.assembly.pages import SignIn, cookie_sessions, cors_of, page_routes, protection_of
 from packeton.assembly.store import Store
 from packeton.config.settings import Settings
@@ -13,8 +14,11 @@ from packeton.logs import AccessLog
 from packeton.web.addresses import Addresses
 from packeton.web.admin.landing import LandingRoutes
 from packeton.web.admin.rendering import Pages
+from packeton.web.composer.archives import ArchiveRoutes
 from packeton.web.composer.dists import DistRoutes
+from packeton.web.composer.downloads import DownloadRoutes
 from packeton.web.composer.mirrors import MirrorRoutes
+from packeton.web.composer.packages import PackageRoutes
 from packeton.web.health import HealthRoutes
 from packeton.web.metrics import MetricRoutes
 from packeton.web.pages import PageRoutes
@@ -27,6 +31,7 @@ def root_resource(
     settings: Settings,
     store: Store,
     accounts: Accounts,
+    packages: Packages,
     sign_in: SignIn,
     directory: MirrorDirectory,
     mounts: Mapping[str, IResource],
@@ -47,6 +52,9 @@ def root_resource(
         PageRoutes(directory, store.dists, pages, landing),
         MirrorRoutes(directory, store.renditions, addresses, gate),
         DistRoutes(directory, clock, gate),
+        PackageRoutes(gate, packages.publishing, packages.repositories, addresses),
+        ArchiveRoutes(gate, packages.archives, clock),
+        DownloadRoutes(gate, packages.downloads),
         HealthRoutes(enabled=settings.health_check, checks=checks, clock=clock),
         MetricRoutes(store.metrics),
         *page_routes(sign_in, pages, landing, settings, store),

@@ -16,6 +16,7 @@ import attrs
 from attrs import evolve, field, frozen
 from twisted.internet.endpoints import serverFromString
 
+from packeton.config.archives import completed_archives, faults, spell_out
 from packeton.config.checks import check_ldap, check_pages
 from packeton.config.databases import database_address
 from packeton.config.dotenv import with_dotenv
@@ -66,6 +67,9 @@ FALLBACKS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("cors_allow_origin", "CORS_ALLOW_ORIGIN", str),
     ("anonymous_access", "PUBLIC_ACCESS", as_bool),
     ("anonymous_archive_access", "PUBLIC_ACCESS", as_bool),
+    ("package_update_interval", "PACKAGE_UPDATE_INTERVAL", lambda text: f"{text}s"),
+    ("archive_options.basedir", "PACKAGIST_DIST_PATH", str),
+    ("archive_options.endpoint", "PACKAGIST_DIST_HOST", str),
 )
 """Variables that hold where the files say nothing: option, variable, how it is read."""
 
@@ -129,6 +133,7 @@ def _overlay(tree: Tree, environment: Mapping[str, str], data: str | None, liste
             inner: dict[str, Any] = {key: read(environment[name])}
             values = {"packeton": {section: inner} if section else inner}
             tree.merge(values, {f"packeton.{path}": f"environment {name}"})
+    spell_out(tree)
     for key, value in (("data", data), ("listen", list(listen))):
         if value:
             tree.merge({"packeton": {key: value}}, {f"packeton.{key}": "command line"})
@@ -276,6 +281,9 @@ def _completed(settings: Settings, tree: Tree) -> Settings:
     """Fill in what depends on other values, and check what one field's type cannot say."""
     reader = _Reader(tree)
     _check_top(settings, reader)
+    for place, fault in faults(settings):
+        raise reader.wrong(place, fault)
+    settings = completed_archives(settings)
     mirrors = {
         alias: _mirror(mirror, f"packeton.mirrors.{alias}", reader) for alias, mirror in settings.mirrors.items()
     }

@@ -8,6 +8,8 @@ from typing import Any
 from attrs import field, frozen
 
 __all__ = [
+    "ArchiveSettings",
+    "ArtifactSettings",
     "CacheSettings",
     "DatabaseSettings",
     "HttpBasicSettings",
@@ -17,6 +19,7 @@ __all__ = [
     "LdapSettings",
     "LogSettings",
     "MailSettings",
+    "MetadataSettings",
     "MirrorSettings",
     "ProxySettings",
     "Secret",
@@ -314,6 +317,48 @@ class ProxySettings:
 
 
 @frozen(kw_only=True)
+class MetadataSettings:
+    """`packeton.metadata`: the root of our own repository."""
+
+    format: str = "auto"
+    """`auto` by the client's generation, `only_v1`, `only_v2`, or `full` for both."""
+    info_cmd_message: str | None = None
+    """Shown by Composer as `Info from <url>: …`."""
+
+
+@frozen(kw_only=True)
+class ArchiveSettings:
+    """`packeton.archive_options`: the archives of our own packages."""
+
+    format: str = "zip"
+    """`zip` or `tar`."""
+    basedir: Path | None = None
+    """Directory of the archives; default: environment `PACKAGIST_DIST_PATH`, else `zipball` in `packeton.data`."""
+    endpoint: str | None = None
+    """What addresses of archives begin with; default: environment `PACKAGIST_DIST_HOST`, else as the client sees us."""
+    prebuild_zipball: bool = False
+    """Build the archive of every version when it is read, not when it is first asked for."""
+    include_archive_checksum: bool = False
+    """Metadata has the SHA-1 of archives that are built; needs `prebuild_zipball`."""
+    keep_unused: timedelta = timedelta(days=60)
+    """Archives that nobody asked for in this time go; they are built again when needed."""
+
+
+@frozen(kw_only=True)
+class ArtifactSettings:
+    """`packeton.artifacts`: packages that come as archives."""
+
+    allowed_paths: tuple[str, ...] = ()
+    """Directories below which packages of type `artifact` may look; default: `artifacts` in `packeton.data`."""
+    support_types: tuple[str, ...] = ("zip",)
+    """Kinds of archives that may be uploaded: `zip`, `tar`, `gz`, `tgz`."""
+    artifact_storage: Path | None = None
+    """Directory of the upload library; default: `artifact_storage` in `packeton.data`."""
+    max_upload_bytes: int = 2 * 2**30
+    """Larger uploads are refused."""
+
+
+@frozen(kw_only=True)
 class Settings:
     """The `packeton` tree."""
 
@@ -362,3 +407,12 @@ class Settings:
     mirrors: Mapping[str, MirrorSettings] = field(factory=dict)
     """By alias. Without any, one mirror `packagist` of https://repo.packagist.org is made, public on loopback only."""
     proxies: Mapping[str, ProxySettings] = field(factory=dict)
+    metadata: MetadataSettings = field(factory=MetadataSettings)
+    archive: tuple[str, ...] = ("mirror", "replace")
+    """`replace`: the dists of all versions are ours. `mirror`: Composer asks us first, also where a lock names another
+    address. true is both, false none: then only packages that exist nowhere else have archives."""
+    archive_options: ArchiveSettings = field(factory=ArchiveSettings)
+    artifacts: ArtifactSettings = field(factory=ArtifactSettings)
+    package_update_interval: timedelta = timedelta(hours=12)
+    """How often packages are read again that no hook keeps up to date; default: environment `PACKAGE_UPDATE_INTERVAL`,
+    in seconds."""

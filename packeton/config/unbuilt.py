@@ -8,11 +8,7 @@ UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     # path ("*" is any name) → the values that ask for nothing
     "packeton.github_no_api": (None, True),
     "packeton.rss_max_items": (None, 30, 40),
-    "packeton.metadata": (None, {}, {"format": "auto"}, {"format": None}),
     "packeton.max_import": (None, 10_000),
-    "packeton.archive": (None, False),
-    "packeton.archive_options": (None, {}),
-    "packeton.artifacts": (None, {}),
     "packeton.integrations": (None, {}, []),
     "packeton.mirrors.*.git_ssh_keys": (None, {}, []),
 }

@@ -116,7 +116,7 @@ class PackageSummary:
     revision: int
 
 
-@frozen(kw_only=True)
+@frozen
 class VersionIndex:
     """What decides who sees a version, and its place in lists."""
 
@@ -300,6 +300,9 @@ class IVersionRecords(Interface):
 
     async def index(package_id: int) -> Sequence[VersionIndex]:
         """Return the versions of a package, without documents, in the order of ids."""
+
+    async def indexes(package_ids: Sequence[int]) -> Mapping[int, Sequence[VersionIndex]]:
+        """Return the same of several packages; one that has no version is missing."""
 
     async def of_package(package_id: int) -> Sequence[StoredVersion]:
         """Return the versions of a package, in the order of ids."""

@@ -6,14 +6,16 @@ from typing import Any
 import orjson
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
+from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
 from packeton.adapters.database.packages import PackageRecords
 from packeton.adapters.database.versions import VersionRecords
 from packeton.interfaces.packages import Package, RefOutcome, VersionDraft
+from packeton.interfaces.revisions import IRevisions
 from tests.support.scripted import immediately
 
-__all__ = ["NEW_YEAR", "MemoryPackages", "draft", "outcome", "package"]
+__all__ = ["NEW_YEAR", "MemoryPackages", "MemoryRevisions", "draft", "outcome", "package"]
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -68,3 +70,21 @@ def draft(package_id: int, version: str, normalized: str, reference: str, **fiel
 def outcome(ref: str, commit: str, *versions: VersionDraft, **fields: Any) -> RefOutcome:
     """Return what was found at a ref."""
     return RefOutcome(ref=ref, commit=commit, versions=versions, **fields)
+
+
+@implementer(IRevisions)
+class MemoryRevisions:
+    """Numbers of one process."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def current(self, subject: str) -> int:
+        return self.numbers.get(str(subject), 0)
+
+    async def bump(self, subject: str) -> int:
+        self.numbers[str(subject)] = self.current(subject) + 1
+        return self.current(subject)
+
+    async def refresh(self) -> None:
+        pass

@@ -20,13 +20,13 @@ from zope.interface import implementer
 from packeton.errors import NotFound, StorageFailed
 from packeton.interfaces.blobs import BlobInfo, IBlob, IBlobDraft, IBlobStore
 
-__all__ = ["FilesystemBlobStore"]
+__all__ = ["FileBlob", "FilesystemBlobStore", "storage_errors", "sync_directory"]
 
 KEY = re.compile(r"[0-9a-z][0-9a-z._-]{2,127}")
 
 
 @contextlib.contextmanager
-def _storage_errors(doing: str) -> Iterator[None]:
+def storage_errors(doing: str) -> Iterator[None]:
     """Turn what the operating system says into StorageFailed, without paths."""
     try:
         yield
@@ -35,7 +35,9 @@ def _storage_errors(doing: str) -> Iterator[None]:
 
 
 @implementer(IBlob)
-class _FileBlob:
+class FileBlob:
+    """An open file; takes over its descriptor."""
+
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
@@ -68,11 +70,11 @@ class _FileDraft:
         self._store = store
         self._path: Path | None = path
         self.size = 0
-        with _storage_errors("cannot begin a file in the store"):
+        with storage_errors("cannot begin a file in the store"):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
 
     def write(self, data: bytes) -> None:
-        with _storage_errors("cannot write to the store"):
+        with storage_errors("cannot write to the store"):
             view = memoryview(data)
             while view:
                 written = os.pwrite(self._descriptor, view, self.size)
@@ -80,16 +82,16 @@ class _FileDraft:
                 view = view[written:]
 
     def reader(self) -> IBlob:
-        return _FileBlob(os.dup(self._descriptor))
+        return FileBlob(os.dup(self._descriptor))
 
     def commit(self, key: str) -> None:
         assert self._path is not None, "a draft ends once"
         target = self._store.path(key)
-        with _storage_errors("cannot keep a file in the store"):
+        with storage_errors("cannot keep a file in the store"):
             os.fsync(self._descriptor)
             target.parent.mkdir(exist_ok=True)
             self._path.rename(target)
-            _sync_directory(target.parent)
+            sync_directory(target.parent)
         self._path = None
         self._close()
 
@@ -110,7 +112,8 @@ class _FileDraft:
             self.discard()
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Make what was renamed into a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -136,7 +139,7 @@ class FilesystemBlobStore:
     def open(self, key: str) -> IBlob:
         """Open the blob of *key*."""
         try:
-            return _FileBlob(os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC))
+            return FileBlob(os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC))
         except FileNotFoundError as error:
             raise NotFound("no such blob") from error
         except OSError as error:
@@ -144,7 +147,7 @@ class FilesystemBlobStore:
 
     def delete(self, key: str) -> None:
         """Unlink the blob of *key*, if any."""
-        with contextlib.suppress(FileNotFoundError), _storage_errors("cannot delete from the store"):
+        with contextlib.suppress(FileNotFoundError), storage_errors("cannot delete from the store"):
             try:
                 self.path(key).unlink()
             except FileNotFoundError:
@@ -177,7 +180,7 @@ class FilesystemBlobStore:
 
     def _prepare(self) -> None:
         if not self._ready:
-            with _storage_errors("cannot make the store's directories"):
+            with storage_errors("cannot make the store's directories"):
                 (self.root / "drafts").mkdir(parents=True, exist_ok=True)
                 (self.root / "blobs").mkdir(exist_ok=True)
             self._ready = True

@@ -47,18 +47,26 @@ class VersionRecords:
 
     async def index(self, package_id: int) -> Sequence[VersionIndex]:
         """Return the versions of a package, without documents."""
-        columns = [versions.c[name] for name in ("id", "version", "normalized", "is_dev", "released_at")]
-        here = (versions.c.package_id == package_id) & ~versions.c.hidden
+        return (await self.indexes([package_id])).get(package_id, [])
 
-        def work(connection: Connection) -> Sequence[VersionIndex]:
-            rows = connection.execute(select(*columns).where(here).order_by(versions.c.id))
-            return [VersionIndex(**row._asdict()) for row in rows]
+    async def indexes(self, package_ids: Sequence[int]) -> Mapping[int, Sequence[VersionIndex]]:
+        """Return the same of several packages."""
+        columns = [versions.c[name] for name in ("package_id", "id", "version", "normalized", "is_dev", "released_at")]
+
+        def work(connection: Connection) -> Mapping[int, Sequence[VersionIndex]]:
+            found: dict[int, list[VersionIndex]] = {}
+            for some in _parts(package_ids):
+                here = versions.c.package_id.in_(some) & ~versions.c.hidden
+                for row in connection.execute(select(*columns).where(here).order_by(versions.c.id)):
+                    package_id, *fields = row
+                    found.setdefault(package_id, []).append(VersionIndex(*fields))
+            return found
 
         return await self._database.run(work)
 
     async def of_package(self, package_id: int) -> Sequence[StoredVersion]:
         """Return the versions of a package."""
-        return (await self.of_packages([package_id])).get(package_id, ())
+        return (await self.of_packages([package_id])).get(package_id, [])
 
     async def of_packages(self, package_ids: Sequence[int]) -> Mapping[int, Sequence[StoredVersion]]:
         """Return the versions of several packages."""

@@ -1,0 +1,161 @@
+"""Our own packages, put together: records, what reads them, what publishes them, their archives."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from attrs import define
+
+from packeton.adapters.database.archives import ArchiveRecords, UploadRecords
+from packeton.adapters.database.credentials import CredentialRecords
+from packeton.adapters.database.downloads import DownloadRecords
+from packeton.adapters.database.packages import PackageRecords
+from packeton.adapters.database.versions import VersionRecords
+from packeton.adapters.files import DirectoryStore
+from packeton.adapters.processes import ProcessPool
+from packeton.assembly.accounts import Accounts
+from packeton.assembly.jobs import Work
+from packeton.assembly.store import Store
+from packeton.assembly.vcs import open_checkouts, open_children
+from packeton.background.jobs import Jobs
+from packeton.background.timetable import Entry
+from packeton.background.updates import UpdateJobs
+from packeton.config.settings import Settings
+from packeton.core.access.sealing import Sealer
+from packeton.features.packages.accesses import Accesses
+from packeton.features.packages.archives import Archives, Builder
+from packeton.features.packages.building import DefinitionBuilder, UploadBuilder, VcsBuilder
+from packeton.features.packages.catalogue import Catalogue
+from packeton.features.packages.downloads import Downloads
+from packeton.features.packages.publishing import Publishing
+from packeton.features.packages.rendering import DistRules
+from packeton.features.packages.repositories import Repositories, RootRules
+from packeton.features.packages.scheduling import UPDATES, Scheduling
+from packeton.features.packages.shelf import Shelf
+from packeton.features.packages.sources_vcs import VcsSource
+from packeton.features.packages.tidying import Tidying
+from packeton.features.packages.updating import Updates
+from packeton.interfaces.clocks import now_of
+from packeton.interfaces.packages import RepoType
+from packeton.interfaces.sources import ISource
+from packeton.interfaces.vcs import ICheckouts
+
+__all__ = ["Packages", "open_packages", "package_work"]
+
+
+@define(kw_only=True)
+class Packages:
+    """Everything about our own packages."""
+
+    records: PackageRecords
+    versions: VersionRecords
+    credentials: CredentialRecords
+    uploads: UploadRecords
+    upload_files: DirectoryStore
+    archive_files: DirectoryStore
+    counters: DownloadRecords
+    children: ProcessPool
+    checkouts: ICheckouts
+    accesses: Accesses
+    catalogue: Catalogue
+    publishing: Publishing
+    repositories: Repositories
+    archives: Archives
+    updates: Updates
+    scheduling: Scheduling
+    downloads: Downloads
+    tidying: Tidying
+
+
+def open_packages(
+    store: Store, accounts: Accounts, jobs: Jobs, environment: Mapping[str, str]
+) -> Packages:
+    """Put them together; no child process runs before `children` start."""
+    settings, database, now = store.settings, store.database, now_of(store.reactor)
+    records, versions = PackageRecords(database), VersionRecords(database)
+    uploads, built, counters = UploadRecords(database), ArchiveRecords(database), DownloadRecords(database)
+    credentials = CredentialRecords(database, lambda: Sealer([accounts.keys.secret()], os.urandom))
+    upload_files = _directory(settings.artifacts.artifact_storage, settings, "artifact_storage")
+    archive_files = _directory(settings.archive_options.basedir, settings, "zipball")
+    children = open_children(settings, store.reactor, environment)
+    checkouts = open_checkouts(settings, children, store.in_thread, environment)
+    accesses = Accesses(records, credentials)
+    catalogue = Catalogue(records, versions, accounts.revisions)
+    rules = dist_rules(settings)
+    vcs = VcsBuilder(checkouts, accesses)
+    upload = UploadBuilder(uploads, upload_files, versions, store.in_thread)
+    builders: dict[str, Builder] = {
+        **dict.fromkeys((RepoType.VCS, RepoType.MONO_REPO, RepoType.ASSET), vcs),
+        **dict.fromkeys((RepoType.ARTIFACT, RepoType.CUSTOM), upload),
+        RepoType.VIRTUAL: DefinitionBuilder(versions, store.in_thread),
+    }
+    archives = Archives(
+        rules, catalogue, records, versions, built, archive_files, builders, store.in_thread, now,
+        settings.archive_options.keep_unused,
+    )  # fmt: skip
+    shelf = Shelf(settings.cache.memory_bytes)
+    checksums = built.checksums if settings.archive_options.include_archive_checksum else _no_checksums
+    publishing = Publishing(catalogue, rules, versions, store.in_thread, shelf, checksums)
+    root_rules = RootRules(format=settings.metadata.format, info=settings.metadata.info_cmd_message)
+    repositories = Repositories(
+        publishing, root_rules, records, versions, accounts.revisions, store.in_thread, shelf, now
+    )
+    vcs_source = VcsSource(checkouts, accesses)
+    sources: dict[RepoType, ISource] = dict.fromkeys((RepoType.VCS, RepoType.MONO_REPO, RepoType.ASSET), vcs_source)
+    updates = Updates(
+        records, versions, accounts.revisions, sources, archives, store.in_thread, now,
+        prebuild=settings.archive_options.prebuild_zipball and bool(settings.archive),
+    )  # fmt: skip
+    return Packages(
+        records=records,
+        versions=versions,
+        credentials=credentials,
+        uploads=uploads,
+        upload_files=upload_files,
+        archive_files=archive_files,
+        counters=counters,
+        children=children,
+        checkouts=checkouts,
+        accesses=accesses,
+        catalogue=catalogue,
+        publishing=publishing,
+        repositories=repositories,
+        archives=archives,
+        updates=updates,
+        scheduling=Scheduling(
+            records, jobs.put, secrets.SystemRandom().random, now, settings.package_update_interval
+        ),
+        downloads=Downloads(catalogue, counters, now),
+        tidying=Tidying(records, versions, archives, (archive_files, upload_files), store.in_thread, now),
+    )
+
+
+def package_work(packages: Packages, work: Work) -> None:
+    """Register the jobs about packages, and what is done at set times."""
+    work.kinds.register(UPDATES, UpdateJobs(packages.updates), timeout=timedelta(hours=2))
+    work.timetable.append(Entry(name="stale packages", expression="*/15 * * * *", work=packages.scheduling.stale))
+    work.timetable.append(Entry(name="tidying of packages", expression="40 1 * * *", work=packages.tidying.tidy))
+
+
+def dist_rules(settings: Settings) -> DistRules:
+    """Return what clients are told about archives."""
+    flags, options = settings.archive, settings.archive_options
+    return DistRules(
+        enabled=bool(flags),
+        replace="replace" in flags,
+        mirror="mirror" in flags,
+        format=options.format,
+        endpoint=options.endpoint,
+    )
+
+
+def _directory(chosen: Path | None, settings: Settings, name: str) -> DirectoryStore:
+    folder = chosen or settings.data / name
+    return DirectoryStore(folder.absolute(), lambda: secrets.token_hex(16))
+
+
+async def _no_checksums(_: int) -> Mapping[str, str]:
+    """Return none: archives are not built before metadata is published."""
+    return {}

@@ -1,0 +1,1 @@
+"""Our own packages: read from their sources, published, archived."""

@@ -1,0 +1,92 @@
+"""What serving needs of all packages, in memory, as long as nothing changed."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import define, field, frozen
+
+from packeton.core.access.rules import VersionFacts
+from packeton.features.caching.flights import Flights
+from packeton.features.packages.audiences import version_facts
+from packeton.interfaces.packages import IPackageRecords, IVersionRecords, PackageSummary, VersionIndex
+from packeton.interfaces.revisions import IRevisions, Subject
+
+__all__ = ["Catalogue", "Contents", "Index"]
+
+MAX_INDEXED = 200_000
+"""Versions whose index is kept in memory: some 300 bytes each."""
+
+
+@frozen(kw_only=True)
+class Contents:
+    """All packages at one moment."""
+
+    revision: int
+    by_name: Mapping[str, PackageSummary]
+
+
+@frozen(kw_only=True)
+class Index:
+    """The versions of one package at one moment."""
+
+    versions: Sequence[VersionIndex]
+    facts: Sequence[VersionFacts]
+
+
+@define
+class Catalogue:
+    """Packages by name, and the indexes of their versions; read again when the revision of the packages moved."""
+
+    _packages: IPackageRecords
+    _versions: IVersionRecords
+    _revisions: IRevisions
+    _contents: Contents | None = field(default=None, init=False)
+    _flights: Flights[Contents] = field(factory=Flights, init=False)
+    _indexes: OrderedDict[tuple[int, int], Index] = field(factory=OrderedDict, init=False)
+    _indexed: int = field(default=0, init=False)
+
+    async def contents(self) -> Contents:
+        """Return all packages, as of now."""
+        revision = self._revisions.current(Subject.PACKAGES)
+        held = self._contents
+        if held is not None and held.revision == revision:
+            return held
+        return await self._flights.join(str(revision), lambda: self._read(revision))
+
+    async def index(self, package: PackageSummary) -> Index:
+        """Return the versions of one package."""
+        held = self._indexes.get((package.id, package.revision))
+        return held if held is not None else (await self.indexes([package]))[package.id]
+
+    async def indexes(self, packages: Iterable[PackageSummary]) -> Mapping[int, Index]:
+        """Return the versions of several packages, by package."""
+        found, missing = {}, []
+        for package in packages:
+            held = self._indexes.get((package.id, package.revision))
+            if held is None:
+                missing.append(package)
+            else:
+                found[package.id] = held
+        if missing:
+            read = await self._versions.indexes([package.id for package in missing])
+            for package in missing:
+                versions = read.get(package.id, ())
+                made = Index(versions=versions, facts=[version_facts(version) for version in versions])
+                found[package.id] = made
+                self._keep((package.id, package.revision), made)
+        return found
+
+    async def _read(self, revision: int) -> Contents:
+        read = await self._packages.summaries()
+        contents = Contents(revision=revision, by_name={package.name: package for package in read})
+        if self._contents is None or self._contents.revision <= revision:
+            self._contents = contents
+        return contents
+
+    def _keep(self, key: tuple[int, int], index: Index) -> None:
+        if key not in self._indexes:
+            self._indexed += len(index.versions) + 1
+        self._indexes[key] = index
+        while self._indexed > MAX_INDEXED and self._indexes:
+            _, old = self._indexes.popitem(last=False)
+            self._indexed -= len(old.versions) + 1

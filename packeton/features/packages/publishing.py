@@ -1,0 +1,253 @@
+"""
+The metadata of our own packages, for one audience.
+
+Theory of operation: the version objects are rendered once, when they are read from their source. A document is put
+together from them once for each set of versions that somebody may see, whoever that is, and kept in a bounded memory
+under the package's revision, so that a change of one package costs nothing for the others. Every content of a document
+has a date of its own (`IVersionRecords.published_at`): a client that sends a date back gets 304 exactly if its copy is
+what it would be sent now, also when in between it was granted something, or lost it.
+"""
+
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from attrs import define, field, frozen
+
+from packeton.errors import NotFound
+from packeton.features.caching.flights import Flights
+from packeton.features.packages.audiences import Audience
+from packeton.features.packages.catalogue import Catalogue, Index
+from packeton.features.packages.rendering import HOST, DistRules, p2_document, v1_document
+from packeton.features.packages.shelf import Finished, Recent, Shelf
+from packeton.interfaces.clocks import InThread
+from packeton.interfaces.packages import IVersionRecords, PackageSummary, StoredVersion
+
+__all__ = ["Checksums", "Dated", "Published", "Publishing", "finish"]
+
+GZIP_LEVEL = 6
+MAX_DATES = 100_000
+MAX_MASKS = 100_000
+MAX_DIGESTS = 200_000
+READ_AT_ONCE = 20
+"""Packages whose versions are in memory at once when many documents are made."""
+
+Checksums = Callable[[int], Awaitable[Mapping[str, str]]]
+"""Gives the SHA-1 of the zips of a package that were built, by dist reference."""
+
+
+@frozen(kw_only=True)
+class Dated:
+    """The validators of one content."""
+
+    fingerprint: str
+    last_modified: datetime
+
+    @property
+    def etag(self) -> str:
+        """A weak validator: the same content in two codings, or under two addresses, has one."""
+        return f'W/"{self.fingerprint[:32]}"'
+
+
+@frozen(kw_only=True)
+class Published:
+    """A document for one audience: its validators now, its bytes when they are needed."""
+
+    dated: Dated
+    content: Callable[[], Awaitable[Finished]]
+
+
+@frozen(kw_only=True)
+class _View:
+    """What an audience sees of a package."""
+
+    package: PackageSummary
+    index: Index
+    mask: str
+    seen: Sequence[bool]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return (self.package.id, self.package.revision, self.mask)
+
+    def ids(self) -> frozenset[int]:
+        """Return the ids of the versions that are seen."""
+        return frozenset(
+            version.id for version, seen in zip(self.index.versions, self.seen, strict=True) if seen
+        )
+
+
+@define
+class Publishing:
+    """Per-package documents."""
+
+    catalogue: Catalogue
+    rules: DistRules
+    _versions: IVersionRecords
+    _in_thread: InThread
+    _shelf: Shelf
+    _checksums: Checksums
+    _flights: Flights[tuple[str, Finished]] = field(factory=Flights, init=False)
+    _dates: Recent[Dated] = field(factory=lambda: Recent(MAX_DATES), init=False)
+    _masks: Recent[tuple[str, Sequence[bool]]] = field(factory=lambda: Recent(MAX_MASKS), init=False)
+    _digests: Recent[str] = field(factory=lambda: Recent(MAX_DIGESTS), init=False)
+
+    async def p2(self, audience: Audience, name: str, base: str, *, dev: bool) -> Published:
+        """
+        Return `p2/name.json`, or with *dev* `p2/name~dev.json`.
+
+        Args:
+            base: Our root's address as this client sees it, without a slash at the end.
+
+        Raises:
+            NotFound: This audience does not see the package.
+        """
+        view = await self._view(audience, name)
+        channel = "dev" if dev else "stable"
+        base = base + audience.slug
+
+        async def content() -> Finished:
+            return (await self._made((channel, *view.key, base), lambda: self._p2(view, base, dev=dev)))[1]
+
+        dated = self._dates.get((channel, *view.key))
+        if dated is None:
+            fingerprint, _ = await self._made((channel, *view.key, base), lambda: self._p2(view, base, dev=dev))
+            package = view.package
+            natural = package.dev_modified_at if dev else package.stable_modified_at
+            document = f"p2/{package.name}{'~dev' if dev else ''}"
+            moment = await self._versions.published_at(document, fingerprint, natural)
+            dated = self._dates.keep(
+                (channel, *view.key), Dated(fingerprint=fingerprint, last_modified=moment)
+            )
+        return Published(dated=dated, content=content)
+
+    async def v1(self, audience: Audience, name: str, base: str, digest: str | None = None) -> Finished:
+        """
+        Return `p/name.json`.
+
+        Raises:
+            NotFound: This audience sees no version of the package, or *digest* is not that of what it would be sent.
+        """
+        view = await self._view(audience, name)
+        if not any(view.seen):
+            raise NotFound("no such package")
+        base = base + audience.slug
+        found, finished = await self._made(("v1", *view.key, base), lambda: self._v1(view, base))
+        if digest is not None and digest != found:
+            raise NotFound("no such file")
+        return finished
+
+    async def digests(self, audience: Audience, base: str) -> Mapping[str, str]:
+        """Return the SHA-256 of `p/name.json` by name, of all packages of which this audience sees a version."""
+        base = base + audience.slug
+        views = await self._views(audience)
+        missing = [view for view in views if self._digests.get(("v1", *view.key, base)) is None]
+        for at in range(0, len(missing), READ_AT_ONCE):
+            some = missing[at : at + READ_AT_ONCE]
+            stored = await self._versions.of_packages([view.package.id for view in some])
+            sums = [await self._sums(view.package) for view in some]
+            made = await self._in_thread(_v1_digests, some, stored, sums, self.rules, base)
+            for view, digest in zip(some, made, strict=True):
+                self._digests.keep(("v1", *view.key, base), digest)
+        found = {view.package.name: self._digests.get(("v1", *view.key, base)) for view in views}
+        return {name: digest for name, digest in found.items() if digest is not None}
+
+    async def names(self, audience: Audience) -> Sequence[str]:
+        """Return the names of the packages that this audience sees, in the order of ids."""
+        contents = await self.catalogue.contents()
+        return [package.name for package in contents.by_name.values() if audience.sees(package)]
+
+    async def _view(self, audience: Audience, name: str) -> _View:
+        package = (await self.catalogue.contents()).by_name.get(name)
+        if package is None or not audience.sees(package):
+            raise NotFound("no such package")
+        return self._seen(audience, package, await self.catalogue.index(package))
+
+    async def _views(self, audience: Audience) -> Sequence[_View]:
+        contents = await self.catalogue.contents()
+        packages = [package for package in contents.by_name.values() if audience.sees(package)]
+        indexes = await self.catalogue.indexes(packages)
+        views = [self._seen(audience, package, indexes[package.id]) for package in packages]
+        return [view for view in views if any(view.seen)]
+
+    def _seen(self, audience: Audience, package: PackageSummary, index: Index) -> _View:
+        key = (audience.key, package.id, package.revision)
+        found = self._masks.get(key)
+        mask, seen = found if found is not None else self._masks.keep(key, audience.mask(package, index.facts))
+        return _View(package=package, index=index, mask=mask, seen=seen)
+
+    async def _made(
+        self, key: tuple[object, ...], make: Callable[[], Awaitable[tuple[str, Finished]]]
+    ) -> tuple[str, Finished]:
+        """Return fingerprint and bytes, from memory or made now, once for all who wait."""
+        held, digest = self._shelf.get(key), self._digests.get(key)
+        if held is not None and digest is not None:
+            return digest, held
+
+        async def start() -> tuple[str, Finished]:
+            digest, finished = await make()
+            self._shelf.keep(key, finished)
+            self._digests.keep(key, digest)
+            return digest, finished
+
+        return await self._flights.join("\n".join(map(str, key)), start)
+
+    async def _p2(self, view: _View, base: str, *, dev: bool) -> tuple[str, Finished]:
+        stored = [version for version in await self._stored(view) if version.is_dev == dev]
+        sums = await self._sums(view.package)
+
+        def work() -> tuple[str, Finished]:
+            body = p2_document(view.package, stored, self.rules, sums)
+            return sha256(body).hexdigest(), finish(addressed(body, base))
+
+        return await self._in_thread(work)
+
+    async def _v1(self, view: _View, base: str) -> tuple[str, Finished]:
+        stored, sums = await self._stored(view), await self._sums(view.package)
+
+        def work() -> tuple[str, Finished]:
+            body = addressed(v1_document(view.package, stored, self.rules, sums), base)
+            return sha256(body).hexdigest(), finish(body)
+
+        return await self._in_thread(work)
+
+    async def _stored(self, view: _View) -> Sequence[StoredVersion]:
+        return _chosen(view, await self._versions.of_package(view.package.id))
+
+    async def _sums(self, package: PackageSummary) -> Mapping[str, str]:
+        return await self._checksums(package.id)
+
+
+def _chosen(view: _View, stored: Sequence[StoredVersion]) -> Sequence[StoredVersion]:
+    """Leave out what the audience does not see, and what came after its index was read."""
+    ids = view.ids()
+    return [version for version in stored if version.id in ids]
+
+
+def _v1_digests(
+    views: Sequence[_View],
+    stored: Mapping[int, Sequence[StoredVersion]],
+    sums: Sequence[Mapping[str, str]],
+    rules: DistRules,
+    base: str,
+) -> Sequence[str]:
+    digests = []
+    for view, checksums in zip(views, sums, strict=True):
+        versions = _chosen(view, stored.get(view.package.id, ()))
+        body = addressed(v1_document(view.package, versions, rules, checksums), base)
+        digests.append(sha256(body).hexdigest())
+    return digests
+
+
+def addressed(body: bytes, base: str) -> bytes:
+    """Put our address, as this client sees it, into a document."""
+    return body.replace(HOST.encode(), base.encode())
+
+
+def finish(body: bytes) -> Finished:
+    """Compress a document, to the same bytes every time. Blocking."""
+    compressor = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
+    return Finished(body=body, gzipped=compressor.compress(body) + compressor.flush())
+
+

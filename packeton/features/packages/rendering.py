@@ -1,0 +1,91 @@
+"""Stored versions → the documents of both generations. Pure; some of it takes long: off the reactor thread."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from attrs import field, frozen
+
+from packeton.core.composer.metadata import JsonObject
+from packeton.core.composer.minifier import MINIFIED, minified
+from packeton.core.composer.packages import as_v1
+from packeton.core.composer.versions import version_key
+from packeton.interfaces.packages import PackageSummary, StoredVersion
+
+__all__ = ["HOST", "DistRules", "p2_document", "published", "v1_document"]
+
+HOST = "__host_unset__"
+"""Stands in documents for the address under which the client reaches us. Source: the reference."""
+
+
+@frozen(kw_only=True)
+class DistRules:
+    """What clients are told about zips. See `packeton.archive` and `packeton.archive_options`."""
+
+    enabled: bool = False
+    replace: bool = False
+    """Every version's dist is ours; otherwise only where there is no other."""
+    mirror: bool = False
+    """The root tells Composer to ask us first."""
+    format: str = "zip"
+    endpoint: str | None = None
+    """The address in dist URLs, in place of the one the client used; without a slash at the end."""
+    fingerprint: str = field(init=False)
+    """Moves when a document could look different."""
+
+    def __attrs_post_init__(self) -> None:
+        facts = repr((self.replace, self.format, self.endpoint))
+        object.__setattr__(self, "fingerprint", sha256(facts.encode()).hexdigest()[:12])
+
+
+def published(
+    stored: StoredVersion, package: PackageSummary, rules: DistRules, checksums: Mapping[str, str]
+) -> JsonObject:
+    """
+    Return a version as Composer 2 gets it.
+
+    Args:
+        checksums: SHA-1 of zips that were built, by dist reference.
+    """
+    version: JsonObject = orjson.loads(stored.document)
+    reference = stored.dist_reference
+    if reference is not None and (rules.replace or package.repo_type.has_own_dist):
+        version["dist"] = _our_dist(version.get("dist"), package, reference, rules, checksums)
+    if package.abandoned:
+        version["abandoned"] = package.replacement or True
+    return version
+
+
+def _our_dist(
+    own: Any, package: PackageSummary, reference: str, rules: DistRules, checksums: Mapping[str, str]
+) -> JsonObject:
+    kept = own if package.repo_type.has_own_dist and isinstance(own, dict) else {}
+    kind = kept.get("type") or rules.format
+    dist = {
+        "type": kind,
+        "url": f"{rules.endpoint or HOST}/zipball/{package.name}/{reference}.{kind}",
+        "reference": reference,
+    }
+    shasum = kept.get("shasum") or checksums.get(reference)
+    return {**dist, "shasum": shasum} if shasum else dist
+
+
+def p2_document(
+    package: PackageSummary, versions: Sequence[StoredVersion], rules: DistRules, checksums: Mapping[str, str]
+) -> bytes:
+    """Return a `p2/` document of these versions, newest first."""
+    ordered = sorted(versions, key=lambda stored: version_key(stored.normalized), reverse=True)
+    objects = [published(stored, package, rules, checksums) for stored in ordered]
+    return orjson.dumps({"packages": {package.name: minified(objects)}, "minified": MINIFIED})
+
+
+def v1_document(
+    package: PackageSummary, versions: Sequence[StoredVersion], rules: DistRules, checksums: Mapping[str, str]
+) -> bytes:
+    """Return a `p/` document of these versions."""
+    objects = {
+        stored.version: as_v1(published(stored, package, rules, checksums), stored.id)
+        for stored in sorted(versions, key=lambda stored: version_key(stored.normalized), reverse=True)
+    }
+    return orjson.dumps({"packages": {package.name: objects}})

@@ -1,0 +1,187 @@
+"""The root of our own repository in all its forms, Composer 1's list of providers, and the feed of changes."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from attrs import define, field, frozen
+
+from packeton.core.composer.metadata import JsonObject
+from packeton.errors import NotFound
+from packeton.features.packages.audiences import Audience
+from packeton.features.packages.publishing import Dated, Published, Publishing, finish
+from packeton.features.packages.shelf import Finished, Recent, Shelf
+from packeton.interfaces.clocks import InThread, Now
+from packeton.interfaces.packages import IPackageRecords, IVersionRecords, PackageChange
+from packeton.interfaces.revisions import IRevisions, Subject
+
+__all__ = ["ChangesAnswer", "Repositories", "RootRules"]
+
+MAX_ROOTS = 5_000
+MAX_ACTIONS = 50_000
+FEED_LASTS = timedelta(days=30)
+UNIT = 10_000
+"""Units of the feed's timestamps in a second."""
+OLDEST_SECONDS, OLDEST_UNITS = 1_585_061_224, 15_850_612_240_000
+"""A number between them is taken for seconds. Source: packagist.org."""
+
+
+@frozen(kw_only=True)
+class RootRules:
+    """What roots say. See `packeton.metadata`."""
+
+    format: str = "auto"
+    """`auto`, `only_v1`, `only_v2` or `full`."""
+    info: str | None = None
+
+    def with_providers(self, generation: int | None) -> bool:
+        """Say if Composer 1's hashed providers are listed."""
+        return self.format in {"only_v1", "full"} or (self.format == "auto" and generation == 1)
+
+    def with_metadata(self) -> bool:
+        """Say if Composer 2's metadata is."""
+        return self.format != "only_v1"
+
+
+@frozen(kw_only=True)
+class ChangesAnswer:
+    """An answer of the feed; `is_good` is False for a question that cannot be answered."""
+
+    is_good: bool
+    document: JsonObject
+
+
+@define
+class Repositories:
+    """Roots for audiences."""
+
+    publishing: Publishing
+    _rules: RootRules
+    _packages: IPackageRecords
+    _versions: IVersionRecords
+    _revisions: IRevisions
+    _in_thread: InThread
+    _shelf: Shelf
+    _now: Now
+    _roots: Recent[Dated] = field(factory=lambda: Recent(MAX_ROOTS), init=False)
+
+    async def root(self, audience: Audience, base: str, prefix: str, generation: int | None) -> Published:
+        """
+        Return `packages.json`.
+
+        Args:
+            base: Our root's address as this client sees it.
+            prefix: The path in it, which root-relative addresses begin with.
+            generation: The major version of the client's Composer, as far as it is known.
+        """
+        providers = self._rules.with_providers(generation)
+        place = base if providers else ""  # the digests are of documents that hold the address
+        moment = (self._revisions.current(Subject.PACKAGES), self._revisions.current(Subject.ACCESS))
+        key = ("root", audience.key, providers, prefix, place, *moment)
+
+        async def content() -> Finished:
+            held = self._shelf.get(key)
+            return held if held is not None else await self._made(key, audience, base, prefix, providers=providers)
+
+        dated = self._roots.get(key)
+        if dated is None:
+            finished = await content()
+            fingerprint = sha256(finished.body).hexdigest()
+            document = f"root{audience.slug}/{'providers' if providers else 'metadata'}"
+            last_modified = await self._versions.published_at(document, fingerprint, self._now())
+            dated = self._roots.keep(key, Dated(fingerprint=fingerprint, last_modified=last_modified))
+        return Published(dated=dated, content=content)
+
+    async def providers(self, audience: Audience, base: str, digest: str) -> Finished:
+        """
+        Return Composer 1's list of providers.
+
+        Raises:
+            NotFound: *digest* is not that of the list that this audience would be sent now.
+        """
+        finished, found = await self._providers(audience, base)
+        if found != digest:
+            raise NotFound("no such file")
+        return finished
+
+    async def changes(self, since: str | None, example: str) -> ChangesAnswer:
+        """Answer what changed since a moment, as packagist.org does; *example* is the feed's own address."""
+        now = self._now()
+        timestamp = int(now.timestamp() * UNIT)
+        number = int(since) if since is not None and since.isdecimal() and len(since) < 18 else 0
+        if OLDEST_SECONDS < number < OLDEST_UNITS:
+            number *= UNIT
+        if number < OLDEST_UNITS:
+            hint = f'Invalid or missing "since" query parameter, try {example}?since={timestamp}'
+            return ChangesAnswer(is_good=False, document={"error": hint, "timestamp": timestamp})
+        moment = datetime.fromtimestamp(min(number, timestamp) / UNIT, UTC)
+        if moment < now - FEED_LASTS:
+            action = {"type": "resync", "time": int(now.timestamp()), "package": "*"}
+            return ChangesAnswer(is_good=True, document={"actions": [action], "timestamp": timestamp})
+        found = await self._packages.changes(moment, MAX_ACTIONS)
+        return ChangesAnswer(
+            is_good=True, document={"actions": [_action(change) for change in found], "timestamp": timestamp}
+        )
+
+    async def _made(
+        self, key: tuple[object, ...], audience: Audience, base: str, prefix: str, *, providers: bool
+    ) -> Finished:
+        names = await self.publishing.names(audience)
+        document = self._head(audience, prefix)
+        if providers:
+            _, digest = await self._providers(audience, base)
+            document["provider-includes"] = {"p/providers$%hash%.json": {"sha256": digest}}
+        slug = prefix + audience.slug
+        if providers or self._rules.format == "only_v2":
+            document["providers-url"] = f"{slug}/p/%package%$%hash%.json"
+        if self._rules.with_metadata():
+            document["metadata-url"] = f"{slug}/p2/%package%.json"
+            document["available-packages"] = sorted(names)
+            if self._rules.format == "auto" and not providers:
+                document["providers-lazy-url"] = f"{slug}/p/%package%.json"
+        finished = await self._in_thread(_finished, document)
+        self._shelf.keep(key, finished)
+        return finished
+
+    def _head(self, audience: Audience, prefix: str) -> JsonObject:
+        slug = prefix + audience.slug
+        document: JsonObject = {}
+        if audience.repository is not None:
+            document["_comment"] = f"Subrepository {audience.repository.slug}"
+        if self._rules.info is not None:
+            document["info"] = self._rules.info
+        document["packages"] = []
+        document["notify"] = f"{slug}/downloads/%package%"
+        document["notify-batch"] = f"{slug}/downloads/"
+        document["metadata-changes-url"] = f"{prefix}/metadata/changes.json"
+        if self.publishing.rules.mirror:
+            url = f"{slug}/zipball/%package%/%reference%.%type%"
+            document["mirrors"] = [{"dist-url": url, "preferred": True}]
+        return document
+
+    async def _providers(self, audience: Audience, base: str) -> tuple[Finished, str]:
+        digests = await self.publishing.digests(audience, base)
+        moment = (self._revisions.current(Subject.PACKAGES), self._revisions.current(Subject.ACCESS))
+        key = ("providers", audience.key, base, *moment, len(digests))
+        held = self._shelf.get(key)
+        if held is None:
+            held = await self._in_thread(_finished_providers, digests)
+            self._shelf.keep(key, held)
+        return held, sha256(held.body).hexdigest()
+
+
+def _finished(document: JsonObject) -> Finished:
+    return finish(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+def _finished_providers(digests: Mapping[str, str]) -> Finished:
+    providers: dict[str, Any] = {name: {"sha256": digest} for name, digest in sorted(digests.items())}
+    return finish(orjson.dumps({"providers": providers}))
+
+
+def _action(change: PackageChange) -> JsonObject:
+    name = f"{change.package}~dev" if change.is_dev else change.package
+    return {"type": "delete" if change.deleted else "update", "package": name, "time": int(change.at.timestamp())}
+

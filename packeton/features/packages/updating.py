@@ -1,0 +1,316 @@
+"""
+Bringing a package up to date: read its source, compare, store, tell.
+
+Theory of operation: a source delivers what is new in batches; each batch is stored as a whole at once, so that a crawl
+that is cut off leaves whole versions, and the next one goes on where it ended. What came from refs that are gone goes
+at the end of a crawl that read everything (a tag pushed by mistake is not installable any more, but the references of
+its version stay known, so that a lock can still be installed). A ref that cannot be read keeps its last good version,
+and says why.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from attrs import define, evolve, field, frozen
+from twisted.logger import Logger
+
+from packeton.core.composer.monorepos import tags_that_changed
+from packeton.errors import Conflict, NotFound, PacketonError, UpstreamFailed, VcsFailed, VcsReason
+from packeton.features.packages.archives import Archives
+from packeton.features.packages.describing import described
+from packeton.features.packages.families import Family, Names
+from packeton.interfaces.clocks import InThread, Now
+from packeton.interfaces.packages import (
+    Change,
+    IPackageRecords,
+    IVersionRecords,
+    KnownReference,
+    Package,
+    RefOutcome,
+    RepoType,
+)
+from packeton.interfaces.revisions import IRevisions, Subject
+from packeton.interfaces.sources import EventKind, Finding, ISource, Listener, OnLog, PackageEvent, SourceReport
+
+__all__ = ["Outcome", "UpdateRequest", "UpdateResult", "Updates"]
+
+log = Logger()
+
+RENDERED_WITH = "_renderedWith"
+"""In the package's settings: a digest of what shaped the stored versions besides their source."""
+DEFAULT_BRANCH = "_defaultBranch"
+RENDERING = "2"
+"""Moves when the same source gives other version objects than before."""
+MAX_LISTED = 20
+
+
+class Outcome(StrEnum):
+    """How an update ended. Source: the reference's job statuses."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    GONE = "package_gone"
+    DELETED = "package_deleted"
+
+
+@frozen(kw_only=True)
+class UpdateRequest:
+    """What to do besides reading what is new."""
+
+    update_equal_refs: bool = False
+    """Read everything again."""
+    delete_before: bool = False
+    """Keep nothing that is not found now; works together with `update_equal_refs`."""
+
+
+@frozen(kw_only=True)
+class UpdateResult:
+    """How it went."""
+
+    outcome: Outcome
+    message: str
+    changes: tuple[Change, ...] = ()
+    problems: int = 0
+    """Refs that give no version though they should."""
+    may_pass: bool = False
+    """Trying again soon may help."""
+
+
+@define
+class _Run:
+    """One update under way."""
+
+    package: Package
+    family: Family
+    request: UpdateRequest
+    at: datetime
+    log: OnLog
+    changes: list[Change] = field(factory=list)
+    good: set[str] = field(factory=set)
+    """Refs that gave a version."""
+
+
+@define
+class Updates:
+    """Updates of packages."""
+
+    _packages: IPackageRecords
+    _versions: IVersionRecords
+    _revisions: IRevisions
+    _sources: dict[RepoType, ISource]
+    _archives: Archives
+    _in_thread: InThread
+    _now: Now
+    _listeners: Sequence[Listener] = ()
+    _prebuild: bool = False
+
+    async def run(self, package_id: int, request: UpdateRequest, on_log: OnLog) -> UpdateResult:
+        """Update a package; for a child, its mono-repo. Never raises PacketonError, but StorageFailed."""
+        package = await self._packages.get(package_id)
+        if package is not None and package.parent_id is not None:
+            package = await self._packages.get(package.parent_id)
+        if package is None:
+            return UpdateResult(outcome=Outcome.DELETED, message="The package was deleted.")
+        family = Family(package, await self._packages.children(package.id))
+        run = _Run(package=package, family=family, request=request, at=self._now(), log=on_log)
+        try:
+            report = await self._read(run)
+            await self._finish(run, report)
+        except NotFound:
+            if await self._packages.get(package.id) is None:
+                return UpdateResult(outcome=Outcome.DELETED, message="The package was deleted meanwhile.")
+            raise
+        except PacketonError as error:
+            return await self._failed(run, error)
+        finally:
+            await self._publish(run)
+        return await self._completed(run, first=package.crawled_at is None)
+
+    async def _read(self, run: _Run) -> SourceReport:
+        package, request = run.package, run.request
+        known = await self._versions.known(package.id)
+        if request.update_equal_refs or request.delete_before or _shaped_by(package) != _shaped_before(package):
+            known = {}
+
+        async def deliver(findings: Sequence[Finding]) -> None:
+            await self._store(run, findings)
+
+        report = await self._sources[package.repo_type].read(package, known, deliver, run.log)
+        kept = run.good if request.delete_before else report.refs
+        removed = await self._versions.retain(package.id, kept, run.at)
+        for change in removed:
+            run.log(f"Removed {run.family.name_of(change.package_id)} {change.version}: it is not there any more")
+        run.changes += removed
+        return report
+
+    async def _store(self, run: _Run, findings: Sequence[Finding]) -> None:
+        outcomes = []
+        for finding in findings:
+            names = Names(run.family, run.package, finding)
+            for new in names.missing():
+                await self._add_child(run, new)
+            versions, problems = names.drafts()
+            problems = [*finding.problems, *problems]
+            for problem in problems:
+                run.log(f"{finding.ref}: {problem}")
+            if versions:
+                run.good.add(finding.ref)
+            outcomes.append(
+                RefOutcome(
+                    ref=finding.ref,
+                    commit=finding.commit,
+                    versions=tuple(versions),
+                    problem="\n".join(problems) or None,
+                    skipped=not versions and not problems,
+                )
+            )
+        changes = await self._versions.apply(run.package.id, outcomes, run.at)
+        for change in changes:
+            run.log(f"{change.kind.capitalize()} {run.family.name_of(change.package_id)} {change.version}")
+        run.changes += changes
+
+    async def _add_child(self, run: _Run, new: Package) -> None:
+        try:
+            made = await self._packages.create(evolve(new, created_at=run.at))
+        except Conflict:
+            run.family.refuse(new.name, f"there is another package {new.name} already")
+            return
+        run.log(f"Added the package {made.name} of {made.directory}")
+        run.family.add(made)
+
+    async def _finish(self, run: _Run, report: SourceReport) -> None:
+        """Write down what describes the package and its children."""
+        if run.package.repo_type is RepoType.MONO_REPO:
+            for child in run.family.children():
+                hidden = await self._unmodified(run.package, child)
+                run.changes += await self._versions.hide(child.id, hidden)
+        for member in run.family.members():
+            held = await self._packages.get(member.id)
+            if held is None:
+                continue
+            versions = await self._versions.of_package(held.id)
+            readme = report.readmes.get(held.directory)
+            now = await self._in_thread(described, held, versions, readme, report.default_branch, run.package.url)
+            settings = {**held.settings}
+            if held.id == run.package.id:
+                settings |= {RENDERED_WITH: _shaped_by(run.package), DEFAULT_BRANCH: report.default_branch}
+            await self._packages.save(evolve(now, settings=settings, crawled_at=run.at))
+        if self._prebuild:
+            await self._build_archives(run)
+
+    async def _unmodified(self, parent: Package, child: Package) -> Sequence[str]:
+        """Return the versions that a mono-repo's setting leaves out: nothing changed since the patch before."""
+        if not parent.settings.get("skipNotModifyTag"):
+            return ()
+        trees = await self._versions.trees(child.id)
+        tags = [(normalized, tree) for normalized, ref, tree in trees if ref.startswith("tag:")]
+        changed = frozenset(tags_that_changed(tags))
+        return [normalized for normalized, _ in tags if normalized not in changed]
+
+    async def _build_archives(self, run: _Run) -> None:
+        """Build the archives of all versions that have none, one after the other."""
+        for member in run.family.members():
+            for stored in await self._versions.of_package(member.id):
+                if stored.dist_reference is None:
+                    continue
+                known = KnownReference(
+                    reference=stored.dist_reference,
+                    version=stored.version,
+                    normalized=stored.normalized,
+                    is_dev=stored.is_dev,
+                    released_at=stored.released_at,
+                    source=stored.reference,
+                    directory=stored.directory,
+                    version_id=stored.id,
+                )
+                try:
+                    await self._archives.prebuild(member, known)
+                except NotFound as error:
+                    run.log(f"{member.name} {stored.version}: no archive: {error}")
+
+    async def _publish(self, run: _Run) -> None:
+        """Let everybody see what changed."""
+        for package_id in sorted({change.package_id for change in run.changes}):
+            mine = [change for change in run.changes if change.package_id == package_id]
+            await self._packages.touch(
+                package_id,
+                stable=any(not change.is_dev for change in mine),
+                dev=any(change.is_dev for change in mine),
+                at=run.at,
+            )
+        await self._revisions.bump(Subject.PACKAGES)
+
+    async def _completed(self, run: _Run, *, first: bool) -> UpdateResult:
+        problems = await self._versions.problems(run.package.id)
+        for member in run.family.members():
+            mine = tuple(change for change in run.changes if change.package_id == member.id)
+            if mine or (first and member.id == run.package.id):
+                kind = EventKind.PERSISTED if first else EventKind.REFRESHED
+                await self._tell(PackageEvent(kind=kind, package=member, changes=mine))
+        if problems:
+            listed = "\n".join(f"{one.ref}: {one.problem}" for one in problems[:MAX_LISTED])
+            message = (
+                f"{len(problems)} tags or branches of {run.package.name} cannot be published; all others are.\n{listed}"
+            )
+            await self._note_problem(run, message)
+            return UpdateResult(
+                outcome=Outcome.FAILED, message=message, changes=tuple(run.changes), problems=len(problems)
+            )
+        held = await self._packages.get(run.package.id)
+        if held is not None and held.problem is not None:
+            await self._packages.save(evolve(held, problem=None, notified=False))
+        count = len(run.changes)
+        message = f"Update of {run.package.name} complete: {count} version{'' if count == 1 else 's'} changed."
+        return UpdateResult(outcome=Outcome.COMPLETED, message=message, changes=tuple(run.changes))
+
+    async def _failed(self, run: _Run, error: PacketonError) -> UpdateResult:
+        gone = isinstance(error, VcsFailed) and error.reason is VcsReason.GONE
+        message = f"{run.package.name} could not be updated: {error}"
+        run.log(message)
+        await self._note_problem(run, message)
+        return UpdateResult(
+            outcome=Outcome.GONE if gone else Outcome.FAILED,
+            message=message,
+            changes=tuple(run.changes),
+            may_pass=_may_pass(error),
+        )
+
+    async def _note_problem(self, run: _Run, message: str) -> None:
+        """Keep what a maintainer should know, and tell of it unless it was told already."""
+        held = await self._packages.get(run.package.id)
+        if held is None:
+            return
+        saved = await self._packages.save(evolve(held, problem=message, notified=True))
+        await self._tell(
+            PackageEvent(kind=EventKind.FAILED, package=saved, message=message, is_news=not held.notified)
+        )
+
+    async def _tell(self, event: PackageEvent) -> None:
+        for listener in self._listeners:
+            try:
+                await listener(event)
+            except Exception:
+                log.failure("What happened to {name} could not be told", name=event.package.name)
+
+
+def _may_pass(error: PacketonError) -> bool:
+    if isinstance(error, VcsFailed):
+        return error.reason is VcsReason.UNREACHABLE
+    return isinstance(error, UpstreamFailed)
+
+
+def _shaped_by(package: Package) -> str:
+    """Return a digest of what shapes versions besides their source."""
+    keys = ("requirePatches", "customComposerJson", "glob", "excludedGlob", "customVersions")
+    facts: list[Any] = [RENDERING, package.name, package.directory, package.url, str(package.repo_type)]
+    facts += [package.settings.get(key) for key in keys]
+    return sha256(orjson.dumps(facts)).hexdigest()[:24]
+
+
+def _shaped_before(package: Package) -> str | None:
+    found = package.settings.get(RENDERED_WITH)
+    return found if isinstance(found, str) else None

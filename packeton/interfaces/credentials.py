@@ -1,0 +1,48 @@
+"""The port to the credentials with which private repositories are reached."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import field, frozen
+from zope.interface import Interface
+
+from packeton.config.settings import Secret
+
+__all__ = ["Credential", "ICredentialRecords"]
+
+
+@frozen(kw_only=True)
+class Credential:
+    """An ssh key, or the content of an auth.json, or both."""
+
+    id: int = 0
+    name: str
+    owner_id: int | None = None
+    """The user who made it, who alone may see and change it."""
+    ssh_key: Secret | None = None
+    composer_auth: Mapping[str, Any] = field(factory=dict, repr=False)
+    fingerprint: str | None = None
+    """Of the ssh key, as `SHA256:…`."""
+    created_at: datetime
+
+
+class ICredentialRecords(Interface):
+    """Credentials; their secrets are sealed at rest. Every method may raise StorageFailed."""
+
+    async def get(credential_id: int) -> Credential | None:
+        """
+        Return one with its secrets.
+
+        Raises:
+            Unsealable: It was sealed with another APP_SECRET.
+        """
+
+    async def listed(owner_id: int | None = None) -> Sequence[Credential]:
+        """Return all, or those of a user, by name; without their secrets."""
+
+    async def save(credential: Credential) -> Credential:
+        """Insert, or replace by id; return it with its id."""
+
+    async def remove(credential_id: int) -> bool:
+        """Remove one; say if there was one."""

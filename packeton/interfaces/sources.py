@@ -1,0 +1,124 @@
+"""The port to where the versions of a package come from, and what is told about an update of one."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from attrs import field, frozen
+from zope.interface import Interface
+
+from packeton.interfaces.packages import Change, Package
+
+__all__ = [
+    "Deliver",
+    "EventKind",
+    "Finding",
+    "FoundVersion",
+    "ISource",
+    "Listener",
+    "OnLog",
+    "PackageEvent",
+    "SourceFile",
+    "SourceReport",
+]
+
+OnLog = Callable[[str], None]
+"""Takes one line for the maintainer who looks at the job."""
+
+
+@frozen(kw_only=True)
+class FoundVersion:
+    """A version that a source has."""
+
+    version: Mapping[str, Any] = field(repr=False)
+    """The version object, with the `dist` of the origin if there is one."""
+    directory: str = ""
+    tree: str | None = None
+    """Changes exactly when something below the directory does."""
+    source_reference: str | None = None
+    dist_reference: str | None = None
+    """40 hexadecimal digits; None where no archive of it can be had from us."""
+    warnings: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class Finding:
+    """What a source has at one ref."""
+
+    ref: str
+    commit: str
+    """Changes when there is something new at the ref."""
+    versions: tuple[FoundVersion, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What is wrong with it, for the maintainer."""
+    skipped: tuple[str, ...] = ()
+    """Why there is no version, where nobody can be blamed; for the log."""
+
+
+@frozen(kw_only=True)
+class SourceFile:
+    """A file that describes a package."""
+
+    path: str
+    content: bytes = field(repr=False)
+
+
+@frozen(kw_only=True)
+class SourceReport:
+    """What a source has besides versions."""
+
+    refs: frozenset[str]
+    """All that are there now, also those that were not read again."""
+    default_branch: str | None = None
+    names: Mapping[str, str] = field(factory=dict)
+    """By directory, the name in its composer.json, where that is known."""
+    readmes: Mapping[str, SourceFile] = field(factory=dict, repr=False)
+    """By directory."""
+    directories: tuple[str, ...] = ("",)
+    lock: bytes | None = field(default=None, repr=False)
+    """composer.lock of the default branch."""
+
+
+Deliver = Callable[[Sequence[Finding]], Awaitable[None]]
+"""Takes some findings; the source goes on when they are stored."""
+
+
+class ISource(Interface):
+    """Reads the versions of packages of one type."""
+
+    async def read(package: Package, known: Mapping[str, str], deliver: Deliver, log: OnLog) -> SourceReport:
+        """
+        Deliver all versions, in batches of bounded size.
+
+        Args:
+            known: By ref, the commits that need not be delivered again.
+
+        Raises:
+            PacketonError: The source cannot be read; the text is for the maintainer. What was delivered stays.
+        """
+
+
+class EventKind(StrEnum):
+    """What happened to a package. Source: the reference's events."""
+
+    PERSISTED = "packagePersist"
+    """Its first update went well."""
+    REFRESHED = "packageRefresh"
+    FAILED = "packageError"
+    REMOVED = "packageRemove"
+
+
+@frozen(kw_only=True)
+class PackageEvent:
+    """Something that others may want to tell further."""
+
+    kind: EventKind
+    package: Package
+    changes: tuple[Change, ...] = ()
+    message: str | None = None
+    is_news: bool = True
+    """False for a failure that the maintainers were told of already."""
+
+
+Listener = Callable[[PackageEvent], Awaitable[None]]
+"""Takes an event after it happened; a listener that fails disturbs nobody."""

@@ -1,0 +1,314 @@
+"""What is published of our own packages, and to whom."""
+
+import gzip
+from collections.abc import Coroutine
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import orjson
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from packeton.core.access.identities import ANONYMOUS, Grant, Identity, with_implied
+from packeton.core.access.repositories import Repository
+from packeton.core.composer.minifier import expanded
+from packeton.errors import NotFound
+from packeton.features.packages.audiences import Audience
+from packeton.features.packages.catalogue import Catalogue
+from packeton.features.packages.publishing import Published, Publishing
+from packeton.features.packages.rendering import DistRules
+from packeton.features.packages.repositories import Repositories, RootRules
+from packeton.features.packages.shelf import Shelf
+from tests.support.packages import NEW_YEAR, MemoryPackages, MemoryRevisions, draft, outcome, package
+from tests.support.scripted import immediately
+
+T = TypeVar("T")
+DAY = timedelta(days=1)
+BASE = "https://packages.example.com"
+A, B, C, D = "a" * 40, "b" * 40, "c" * 40, "d" * 40
+FULL = Audience(identity=Identity(name="boss", user_id=1, roles=with_implied(["ROLE_FULL_CUSTOMER"])))
+
+
+def customer(*grants: Grant, **fields: Any) -> Audience:
+    """Return a customer with these grants."""
+    return Audience(identity=Identity(name="c", user_id=7, roles=with_implied([]), grants=grants, **fields))
+
+
+class PublishingTestCase(SynchronousTestCase):
+    """Two packages of three and one versions."""
+
+    rules = DistRules(enabled=True, replace=True, mirror=True)
+    root_rules = RootRules()
+
+    def setUp(self) -> None:
+        self.memory = MemoryPackages()
+        self.addCleanup(self.memory.close)
+        self.revisions = MemoryRevisions()
+        self.packages, self.versions = self.memory.packages, self.memory.versions
+        self.a = self.ok(self.packages.create(package("acme/a")))
+        self.b = self.ok(self.packages.create(package("acme/b")))
+        self.store(
+            self.a.id,
+            outcome("tag:v1.0.0", A, draft(self.a.id, "v1.0.0", "1.0.0.0", A, document={"description": "one"})),
+            outcome("tag:2.0.0", B, draft(self.a.id, "2.0.0", "2.0.0.0", B, document={"description": "two"})),
+            outcome("branch:main", C, draft(self.a.id, "dev-main", "dev-main", C, document={"default-branch": True})),
+        )
+        self.store(self.b.id, outcome("tag:1.0", D, draft(self.b.id, "1.0", "1.0.0.0", D, name="acme/b")))
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin with nothing in memory."""
+        catalogue = Catalogue(self.packages, self.versions, self.revisions)
+        shelf = Shelf(1 << 20)
+        self.publishing = Publishing(catalogue, self.rules, self.versions, immediately, shelf, self.checksums)
+        self.repositories = Repositories(
+            self.publishing, self.root_rules, self.packages, self.versions, self.revisions, immediately, shelf,
+            lambda: NEW_YEAR + 30 * DAY,
+        )  # fmt: skip
+
+    async def checksums(self, _: int) -> dict[str, str]:
+        return {A: "5" * 40}
+
+    def ok(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def absent(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self.failureResultOf(Deferred.fromCoroutine(coroutine), NotFound)
+
+    def store(self, package_id: int, *outcomes: Any, at: Any = NEW_YEAR) -> None:
+        self.ok(self.versions.apply(package_id, outcomes, at))
+        self.changed(package_id, at)
+
+    def changed(self, package_id: int, at: Any = NEW_YEAR) -> None:
+        self.ok(self.packages.touch(package_id, stable=True, dev=True, at=at))
+        self.ok(self.revisions.bump("packages"))
+
+    def save(self, name: str, **fields: Any) -> None:
+        held = self.ok(self.packages.find(name))
+        assert held is not None
+        self.ok(self.packages.save(evolve(held, **fields)))
+        self.ok(self.revisions.bump("packages"))
+
+    def p2(self, audience: Audience, name: str = "acme/a", *, dev: bool = False, base: str = BASE) -> Published:
+        return self.ok(self.publishing.p2(audience, name, base, dev=dev))
+
+    def seen(self, audience: Audience, name: str = "acme/a", *, dev: bool = False) -> list[str]:
+        """Return the versions in the p2 document."""
+        document = self.document(self.p2(audience, name, dev=dev))
+        return [version["version"] for version in expanded(document["packages"][name])]
+
+    def document(self, published: Published) -> Any:
+        finished = self.ok(published.content())
+        self.assertEqual(finished.body, gzip.decompress(finished.gzipped))
+        return orjson.loads(finished.body)
+
+    def root(self, audience: Audience, generation: int | None = 2) -> Any:
+        return self.document(self.ok(self.repositories.root(audience, BASE, "", generation)))
+
+
+class MetadataTests(PublishingTestCase):
+    """p2 documents."""
+
+    def test_document(self) -> None:
+        """Minified, newest first, stable and dev apart, every dist on us under the address the client used."""
+        document = self.document(self.p2(FULL))
+        self.assertEqual("composer/2.0", document["minified"])
+        two, one = expanded(document["packages"]["acme/a"])
+        self.assertEqual(("2.0.0", "v1.0.0"), (two["version"], one["version"]))
+        self.assertEqual({"type": "zip", "url": f"{BASE}/zipball/acme/a/{B}.zip", "reference": B}, two["dist"])
+        self.assertEqual("5" * 40, one["dist"]["shasum"])
+        self.assertEqual(["dev-main"], self.seen(FULL, dev=True))
+        self.assertEqual([], self.seen(FULL, "acme/b", dev=True))
+        self.assertIn("http://other/x/zipball", repr(self.document(self.p2(FULL, base="http://other/x"))))
+        self.absent(self.publishing.p2(FULL, "acme/c", BASE, dev=False))
+        self.absent(self.publishing.p2(FULL, "Acme/A", BASE, dev=False))
+
+    def test_restricted(self) -> None:
+        """A constraint, a freeze, no grant, nobody."""
+        self.assertEqual(["v1.0.0"], self.seen(customer(Grant(package="acme/a", constraint="^1.0"))))
+        self.assertEqual([], self.seen(customer(Grant(package="acme/a", constraint="^1.0")), dev=True))
+        frozen = customer(Grant(package="acme/*", updates_until=NEW_YEAR))
+        self.assertEqual([], self.seen(frozen))
+        self.absent(self.publishing.p2(customer(Grant(package="acme/b")), "acme/a", BASE, dev=False))
+        self.absent(self.publishing.p2(Audience(identity=ANONYMOUS), "acme/a", BASE, dev=False))
+
+    def test_archived_and_abandoned(self) -> None:
+        """An abandoned package says so, an archived one is gone."""
+        before = self.p2(FULL).dated
+        self.save("acme/a", abandoned=True, replacement="acme/b")
+        after = self.p2(FULL)
+        self.assertEqual({"acme/b"}, {version["abandoned"] for version in expanded(self.document(after)["packages"]["acme/a"])})
+        self.assertGreater(after.dated.last_modified, before.last_modified)
+        self.save("acme/a", archived=True)
+        self.absent(self.publishing.p2(FULL, "acme/a", BASE, dev=False))
+        self.assertEqual(["acme/b"], self.root(FULL)["available-packages"])
+
+    def test_subrepository(self) -> None:
+        """Only its packages; all of them when it is public; addresses lead back there."""
+        repository = Repository(id=3, slug="team", name="Team", packages=frozenset({"acme/a"}), public=True, by_path=True)
+        audience = Audience(identity=ANONYMOUS, repository=repository)
+        self.assertIn(f"{BASE}/team/zipball/acme/a/{A}.zip", repr(self.document(self.p2(audience))))
+        self.absent(self.publishing.p2(audience, "acme/b", BASE, dev=False))
+        root = self.root(audience)
+        self.assertEqual(["acme/a"], root["available-packages"])
+        self.assertEqual(("/team/p2/%package%.json", "/metadata/changes.json", "Subrepository team"), (root["metadata-url"], root["metadata-changes-url"], root["_comment"]))
+        hosted = Audience(identity=FULL.identity, repository=evolve(repository, public=False, by_path=False))
+        self.assertEqual(("/p2/%package%.json", ["acme/a"]), (self.root(hosted)["metadata-url"], self.root(hosted)["available-packages"]))
+
+
+class DateTests(PublishingTestCase):
+    """Last-Modified and ETag: for each content its own."""
+
+    def test_of_contents(self) -> None:
+        """Two audiences that see the same share a date; one that sees something else has another; it survives a restart."""
+        one, half = customer(Grant(package="acme/a")), customer(Grant(package="acme/a", constraint="^1.0"))
+        self.assertEqual(self.p2(FULL).dated, self.p2(one).dated)
+        self.assertNotEqual(self.p2(FULL).dated.last_modified, self.p2(half).dated.last_modified)
+        self.assertNotEqual(self.p2(FULL).dated.etag, self.p2(half).dated.etag)
+        dates = self.p2(FULL).dated, self.p2(half).dated
+        self.restart()
+        self.assertEqual(dates, (self.p2(FULL).dated, self.p2(half).dated))
+
+    def test_exact(self) -> None:
+        """The date is that of the change; a change within the same second moves it nevertheless, and never back."""
+        held = self.ok(self.packages.find("acme/a"))
+        assert held is not None
+        first = self.p2(FULL).dated.last_modified
+        self.assertEqual(held.stable_modified_at, first)
+        for reference, at in ((C, NEW_YEAR), (D, NEW_YEAR - DAY)):
+            self.store(self.a.id, outcome("tag:2.0.0", reference, draft(self.a.id, "2.0.0", "2.0.0.0", reference)), at=at)
+            second = self.p2(FULL).dated.last_modified
+            self.assertGreater(second, first)
+            first = second
+
+    def test_other_class_keeps_its_own(self) -> None:
+        """A change of branches moves the date of branches only."""
+        stable, dev = self.p2(FULL).dated, self.p2(FULL, dev=True).dated
+        self.ok(self.versions.apply(self.a.id, [outcome("branch:main", D, draft(self.a.id, "dev-main", "dev-main", D))], NEW_YEAR + DAY))
+        self.ok(self.packages.touch(self.a.id, stable=False, dev=True, at=NEW_YEAR + DAY))
+        self.ok(self.revisions.bump("packages"))
+        self.assertEqual(stable, self.p2(FULL).dated)
+        self.assertEqual(NEW_YEAR + DAY, self.p2(FULL, dev=True).dated.last_modified)
+        self.assertNotEqual(dev, self.p2(FULL, dev=True).dated)
+
+    def test_of_roots(self) -> None:
+        """A root's date moves with what is in it."""
+
+        def date(audience: Audience) -> Any:
+            return self.ok(self.repositories.root(audience, BASE, "", 2)).dated
+
+        before, mine = date(FULL), date(customer(Grant(package="acme/a")))
+        self.assertNotEqual(before.last_modified, mine.last_modified)
+        self.save("acme/b", archived=True)
+        self.assertNotEqual(before.last_modified, date(FULL).last_modified)
+        self.assertEqual(mine, date(FULL))  # what the customer saw before is what everybody sees now
+
+
+class RootTests(PublishingTestCase):
+    """packages.json in all its forms."""
+
+    def forms(self) -> list[set[str]]:
+        names = {"provider-includes", "providers-url", "providers-lazy-url", "metadata-url", "available-packages"}
+        return [names & set(self.root(FULL, generation)) for generation in (1, 2, None)]
+
+    def test_auto(self) -> None:
+        """By the generation of the client."""
+        one = {"provider-includes", "providers-url", "metadata-url", "available-packages"}
+        two = {"providers-lazy-url", "metadata-url", "available-packages"}
+        self.assertEqual([one, two, two], self.forms())
+        root = self.root(FULL)
+        self.assertEqual(
+            ([], "/downloads/%package%", "/downloads/", [{"dist-url": "/zipball/%package%/%reference%.%type%", "preferred": True}]),
+            (root["packages"], root["notify"], root["notify-batch"], root["mirrors"]),
+        )
+
+    def test_forced(self) -> None:
+        """As `packeton.metadata.format` says, whoever asks."""
+        both = {"provider-includes", "providers-url", "metadata-url", "available-packages"}
+        for form, expected in {
+            "only_v1": {"provider-includes", "providers-url"},
+            "only_v2": {"providers-url", "metadata-url", "available-packages"},
+            "full": both,
+        }.items():
+            self.root_rules = RootRules(format=form, info="hello")
+            self.restart()
+            self.assertEqual([expected] * 3, self.forms())
+            self.assertEqual("hello", self.root(FULL)["info"])
+
+    def test_names(self) -> None:
+        """Who sees what."""
+        self.assertEqual(["acme/a", "acme/b"], self.root(FULL)["available-packages"])
+        self.assertEqual(["acme/b"], self.root(customer(Grant(package="acme/b")))["available-packages"])
+        self.assertEqual([], self.root(customer())["available-packages"])
+
+
+class FirstGenerationTests(PublishingTestCase):
+    """Composer 1: root, providers, packages by their digests."""
+
+    def chain(self, audience: Audience) -> dict[str, Any]:
+        """Follow it from the root with nothing in memory at each step; return the packages."""
+        include = self.root(audience, 1)["provider-includes"]["p/providers$%hash%.json"]["sha256"]
+        self.restart()
+        providers = self.ok(self.repositories.providers(audience, BASE, include))
+        self.assertEqual(include, sha256(providers.body).hexdigest())
+        packages = {}
+        for name, digests in orjson.loads(providers.body)["providers"].items():
+            self.restart()
+            finished = self.ok(self.publishing.v1(audience, name, BASE, digests["sha256"]))
+            self.assertEqual(digests["sha256"], sha256(finished.body).hexdigest())
+            packages |= orjson.loads(finished.body)["packages"]
+        return packages
+
+    def test_chain(self) -> None:
+        """All digests are those of the bytes, on a cold cache too; the default branch is 9999999-dev."""
+        packages = self.chain(FULL)
+        self.assertEqual({"acme/a", "acme/b"}, set(packages))
+        main = packages["acme/a"]["dev-main"]
+        self.assertEqual(("9999999-dev", "dev-main"), (main["version_normalized"], main["version_normalized_v2"]))
+        uids = [version["uid"] for versions in packages.values() for version in versions.values()]
+        self.assertEqual(4, len(set(uids)))
+        self.assertEqual(f"{BASE}/zipball/acme/b/{D}.zip", packages["acme/b"]["1.0"]["dist"]["url"])
+
+    def test_restricted(self) -> None:
+        """A customer's chain has what it sees, and no other's file."""
+        audience = customer(Grant(package="acme/a", constraint="^1.0"), Grant(package="acme/b", constraint="^9"))
+        self.assertEqual({"acme/a": {"v1.0.0"}}, {name: set(versions) for name, versions in self.chain(audience).items()})
+        digest = self.ok(self.publishing.digests(FULL, BASE))["acme/a"]
+        self.absent(self.publishing.v1(audience, "acme/a", BASE, digest))
+        self.absent(self.publishing.v1(audience, "acme/b", BASE))
+        self.absent(self.repositories.providers(audience, BASE, "0" * 64))
+
+    def test_change(self) -> None:
+        """A change of one package changes its digest only."""
+        before = self.ok(self.publishing.digests(FULL, BASE))
+        self.store(self.b.id, outcome("tag:1.1", A, draft(self.b.id, "1.1", "1.1.0.0", A, name="acme/b")))
+        after = self.ok(self.publishing.digests(FULL, BASE))
+        self.assertEqual(before["acme/a"], after["acme/a"])
+        self.assertNotEqual(before["acme/b"], after["acme/b"])
+
+
+class ChangesTests(PublishingTestCase):
+    """The feed of changes."""
+
+    def ask(self, since: Any) -> Any:
+        return self.ok(self.repositories.changes(str(since), f"{BASE}/metadata/changes.json"))
+
+    def test_feed(self) -> None:
+        """Updates and deletes after the moment, branches first; seconds are understood."""
+        day = int((NEW_YEAR + 10 * DAY).timestamp())
+        self.changed(self.a.id, NEW_YEAR + 11 * DAY)
+        self.ok(self.packages.remove(self.b.id, NEW_YEAR + 12 * DAY))
+        answer = self.ask(day * 10_000)
+        self.assertTrue(answer.is_good)
+        found = [(action["type"], action["package"]) for action in answer.document["actions"]]
+        self.assertEqual([("update", "acme/a~dev"), ("delete", "acme/b~dev"), ("update", "acme/a"), ("delete", "acme/b")], found)
+        self.assertEqual(answer.document, self.ask(day).document)
+        self.assertEqual([], self.ask(answer.document["timestamp"]).document["actions"])
+
+    def test_odd_questions(self) -> None:
+        """Too old means all anew; none, or nonsense, is told how to ask."""
+        self.assertEqual("resync", self.ask(1_600_000_000).document["actions"][0]["type"])
+        for since in ("", "0", "12", "x", "9" * 30):
+            self.assertFalse(self.ask(since).is_good, since)
