@@ -105,12 +105,13 @@ class GitHttp:
     logins: list[str] | None = None
     requests: list[tuple[str, str]] = field(factory=list)
     answers: dict[str, Callable[[BaseHTTPRequestHandler, bytes], None]] = field(factory=dict)
+    tls: Any = None
     server: Any = None
     thread: Any = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.server.server_address[1]}"
 
     @staticmethod
     def basic(user: str, password: str) -> str:
@@ -134,6 +135,8 @@ class GitHttp:
             daemon_threads = False
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        if self.tls is not None:
+            self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
         self.thread.start()
         return self

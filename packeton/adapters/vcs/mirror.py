@@ -24,7 +24,7 @@ from dulwich.objects import Commit, ObjectID, Tag
 from dulwich.repo import Repo
 
 from packeton.adapters.vcs.locks import exclusive
-from packeton.adapters.vcs.packs import pack_sink, remove_leftovers
+from packeton.adapters.vcs.packs import pack_sink, put_together, remove_leftovers
 from packeton.adapters.vcs.ssh import new_host_keys, pinned
 from packeton.adapters.vcs.transport import connected
 from packeton.adapters.vcs.values import Job
@@ -37,7 +37,9 @@ TAGS: Final = b"refs/tags/"
 PREFIXES: Final = [b"HEAD", HEADS, TAGS]
 MAX_HAVES = 256
 MAX_PEELS = 10
-MAX_PACKS = 100
+MANY_PACKS = 40
+MAX_PACKS = 400
+"""So many without git's help: the copy is made anew."""
 MAX_LOGINS = 100
 Log = Callable[[str], None]
 
@@ -124,8 +126,11 @@ def updated(job: Job, log: Log, *, anew: bool = False) -> Iterator[Mirror]:
     with exclusive(path.with_suffix(".lock")):
         for leftover in path.parent.glob(f"{path.name}.new-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        if path.exists() and not anew and len(list(path.glob("objects/pack/*.pack"))) < MAX_PACKS:
+        packs = len(list(path.glob("objects/pack/*.pack")))
+        if path.exists() and not anew and packs < MAX_PACKS:
             remove_leftovers(path)
+            if packs >= MANY_PACKS:
+                put_together(path)
             _fetch(job, path, log)
         else:
             _clone(job, path, log)

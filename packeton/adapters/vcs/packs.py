@@ -13,9 +13,12 @@ from dulwich.object_store import DiskObjectStore
 
 from packeton.errors import VcsFailed, VcsReason
 
-__all__ = ["PackSink", "pack_sink", "remove_leftovers"]
+__all__ = ["PackSink", "pack_sink", "put_together", "remove_leftovers"]
 
-LEFTOVERS = ("objects/tmp_pack_*", "objects/tmp_obj_*", "objects/pack/tmp_*", "objects/pack/*.lock", "packed-refs.*")
+LEFTOVERS = (
+    "objects/tmp_pack_*", "objects/tmp_obj_*", "objects/pack/tmp_*", "objects/pack/.tmp-*", "objects/pack/*.lock",
+    "packed-refs.*",
+)  # fmt: skip
 
 
 class PackSink(ABC):
@@ -68,16 +71,10 @@ class _IndexPack(PackSink):
 
     def __init__(self, git: str, mirror: Path, max_bytes: int) -> None:
         super().__init__(max_bytes)
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "GIT_DIR": str(mirror),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-        }
         options = ["-c", "core.deltaBaseCacheLimit=64m", "-c", "pack.threads=1"]
         command = [git, *options, "index-pack", "--stdin", "--fix-thin"]
         self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - fixed arguments
-            command, env=environment, cwd=mirror,
+            command, env=_environment(mirror), cwd=mirror,
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
 
@@ -139,6 +136,33 @@ class _Dulwich(PackSink):
     def close(self) -> None:
         """Drop the file."""
         self._file.close()
+
+
+def put_together(mirror: Path) -> bool:
+    """
+    Put many small packs into few, keeping what no ref leads to; call it only while nobody writes to *mirror*.
+
+    Returns:
+        False where there is no git, or it did not manage.
+    """
+    git = shutil.which("git")
+    if git is None:
+        return False
+    command = [git, "-c", "pack.threads=1", "repack", "--geometric=2", "-d", "-q"]
+    done = subprocess.run(  # noqa: S603 - fixed arguments
+        command, env=_environment(mirror), cwd=mirror, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    return done.returncode == 0
+
+
+def _environment(mirror: Path) -> dict[str, str]:
+    """Return an environment in which git reads no configuration but the copy's own, which is ours."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "GIT_DIR": str(mirror),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+    }
 
 
 def remove_leftovers(mirror: Path) -> None:

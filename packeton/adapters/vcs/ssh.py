@@ -31,6 +31,7 @@ SIGNS: Sequence[tuple[str, VcsReason, str]] = (
      "the ssh server shows another host key than the pinned one: somebody may be in between; "  # noqa: ISC004
      "if the server's key was renewed, an administrator must forget the pinned one"),
     ("host key verification failed", VcsReason.HOST_KEY, "the host key of the ssh server is not known or not accepted"),
+    ("repository not exported", VcsReason.GONE, "there is no such repository on the server, or it is not exported"),
     ("repository not found", VcsReason.GONE, "there is no such repository, or the key has no access to it"),
     ("project you were looking for could not be found", VcsReason.GONE,
      "there is no such project, or the key has no access to it"),

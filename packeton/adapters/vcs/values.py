@@ -40,7 +40,7 @@ class VcsBounds:
     max_archive_bytes: int = 2 * 2**30
     """Of an archive, before compression."""
     batch_refs: int = 200
-    batch_readings: int = 500
+    batch_readings: int = 250
     batch_bytes: int = 4 * 2**20
 
 

@@ -17,7 +17,6 @@ from twisted.trial.unittest import TestCase
 from packeton.adapters.processes import PoolLimits, ProcessPool
 from packeton.adapters.threads import Threads
 from packeton.adapters.vcs.checkouts import Checkouts, VcsRules
-from packeton.adapters.vcs.values import VcsBounds
 from packeton.errors import VcsFailed
 from packeton.interfaces.vcs import ArchiveOrder, BuiltArchive, Crawl, CrawlPlan, RefReading, VcsAccess
 from tests.support.vcs import GitHttp, GitRepository
@@ -48,10 +47,9 @@ class CheckoutsTestCase(TestCase):
     def path() -> str:
         return os.environ["PATH"]
 
-    def make(self, *, bounds: VcsBounds | None = None, within: timedelta = timedelta(seconds=60), crawls: int = 2) -> Checkouts:
-        rules = VcsRules(
-            folder=self.data, local_paths=(str(self.folder / "local"),), within=within, bounds=bounds or VcsBounds(), crawls=crawls
-        )
+    def make(self, *, within: timedelta = timedelta(seconds=60), crawls: int = 2, **options: Any) -> Checkouts:
+        local = (str(self.folder / "local"),)
+        rules = VcsRules(folder=self.data, local_paths=local, within=within, crawls=crawls, **options)
         return Checkouts(self.pool, self.threads, rules)
 
     def repository(self, name: str = "lib.git", **options: Any) -> GitRepository:
