@@ -72,7 +72,7 @@ def build(
     access_work(accounts, store).setServiceParent(periodic)
     work = open_work(store)
     packages = open_packages(store, accounts, work.jobs, environment or {})
-    package_work(packages, work)
+    package_work(packages, work, settings)
     worker = _worker(work, store, extra)
     if extra is None:
         timetable_of(work, store).setServiceParent(periodic)

@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from attrs import define
@@ -132,11 +133,13 @@ def open_packages(
     )
 
 
-def package_work(packages: Packages, work: Work) -> None:
+def package_work(packages: Packages, work: Work, settings: Settings) -> None:
     """Register the jobs about packages, and what is done at set times."""
+    tidy = partial(packages.checkouts.tidy, settings.vcs.keep_unused)
     work.kinds.register(UPDATES, UpdateJobs(packages.updates), timeout=timedelta(hours=2))
     work.timetable.append(Entry(name="stale packages", expression="*/15 * * * *", work=packages.scheduling.stale))
     work.timetable.append(Entry(name="tidying of packages", expression="40 1 * * *", work=packages.tidying.tidy))
+    work.timetable.append(Entry(name="tidying of checkouts", expression="20 2 * * *", work=tidy))
 
 
 def dist_rules(settings: Settings) -> DistRules:

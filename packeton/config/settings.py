@@ -240,6 +240,8 @@ class VcsSettings:
     """Repositories of one host that are read at once."""
     timeout: timedelta = timedelta(minutes=30)
     """For one crawl, or one archive."""
+    keep_unused: timedelta = timedelta(days=60)
+    """Copies of repositories that nobody used for so long are removed; they are made anew when needed."""
     max_repository_bytes: int = 8 * 2**30
     """Repositories whose first fetch brings more are refused."""
     max_archive_bytes: int = 2 * 2**30

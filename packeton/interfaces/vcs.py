@@ -8,7 +8,7 @@ there; the text is for the maintainer of the package and names the address witho
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -260,6 +260,9 @@ class ICheckouts(Interface):
 
     async def forget(access: VcsAccess) -> None:
         """Remove the checkout, if there is one."""
+
+    async def tidy(unused_for: timedelta) -> int:
+        """Remove the checkouts that nobody used for so long; return how many. One that is needed again is made anew."""
 
     async def host_keys() -> Sequence[str]:
         """Return the pinned keys of ssh servers, as `host type SHA256:…` lines."""

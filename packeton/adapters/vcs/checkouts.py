@@ -101,6 +101,12 @@ class Checkouts:
         async with self._checkouts.turn(job.address.key):
             await self._run(job, work.forget)
 
+    async def tidy(self, unused_for: timedelta) -> int:
+        """As the port says."""
+        within = self._rules.within
+        removed: int = await self._pool.run(work.tidy, self._rules.folder, unused_for, within=within)
+        return removed
+
     async def host_keys(self) -> Sequence[str]:
         """As the port says."""
         return await self._in_thread(ssh.pinned, self._rules.folder)

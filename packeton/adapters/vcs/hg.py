@@ -4,6 +4,7 @@ Mercurial through its program: a bare copy, read through one command server.
 Source: https://wiki.mercurial-scm.org/CommandServer for the protocol; Composer's HgDriver for what counts as a branch.
 """
 
+import os
 import shlex
 import shutil
 import struct
@@ -64,6 +65,7 @@ class HgCheckout(Checkout):
                 for leftover in path.parent.glob(f"{path.name}.new-*"):
                     shutil.rmtree(leftover, ignore_errors=True)
                 _pull(job, program, path, environment, log)
+                os.utime(path)
             for key in ssh.new_host_keys(job.folder, keys):
                 log(f"Pinned the ssh host key {key}")
         with _Server(program, path) as server:

@@ -110,6 +110,7 @@ def opened(job: Job) -> Iterator[Mirror | None]:
     if not _is_let_in(path, job):
         yield None
         return
+    os.utime(path)  # the time of its last use
     with closing(Mirror(path)) as mirror:
         yield mirror
 
@@ -135,6 +136,7 @@ def updated(job: Job, log: Log, *, anew: bool = False) -> Iterator[Mirror]:
         else:
             _clone(job, path, log)
         _let_in(path, job)
+        os.utime(path)
         mirror = Mirror(path)
     for key in new_host_keys(job.folder, keys):
         log(f"Pinned the ssh host key {key}")

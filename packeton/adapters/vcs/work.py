@@ -1,9 +1,10 @@
 """The pieces of work that children do: module-level functions, one for each method of the port."""
 
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from packeton.adapters.children import Outlet
@@ -21,7 +22,7 @@ from packeton.core.composer.sources import dist_reference
 from packeton.errors import NotFound, VcsFailed, VcsReason
 from packeton.interfaces.vcs import ArchiveOrder, BuiltArchive, Crawl, CrawlPlan, PlainManifest, RefKind, VcsKind
 
-__all__ = ["archive", "changelog", "crawl", "default_manifest", "forget", "list_files"]
+__all__ = ["archive", "changelog", "crawl", "default_manifest", "forget", "list_files", "tidy"]
 
 MAX_SUBJECTS = 10_000
 
@@ -82,18 +83,33 @@ def archive(outlet: Outlet, job: Job, order: ArchiveOrder, destination: Path) ->
     if kind == VcsKind.GIT:
         return _git_archive(outlet, job, order, destination)
     with _readable(job, outlet) as checkout:
-        commit, time = _committed(checkout, order.reference)
-        return _built(outlet, job, checkout, commit, time, order, destination)
+        commit, made = _committed(checkout, order.reference)
+        return _built(outlet, job, checkout, commit, made, order, destination)
 
 
 def forget(_outlet: Outlet, job: Job) -> None:
     """As ICheckouts.forget."""
     for path in (folder_of(job), hg_folder_of(job)):
-        with exclusive(path.with_suffix(".lock")):
-            gone = path.with_name(f"{path.name}.new-gone")
-            if path.exists():
-                path.rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
+        _remove(path)
+
+
+def tidy(_outlet: Outlet, folder: Path, unused_for: timedelta) -> int:
+    """As ICheckouts.tidy."""
+    oldest = time.time() - unused_for.total_seconds()
+    old = [path for path in folder.glob("*/??/*") if path.is_dir() and path.stat().st_mtime < oldest]
+    for path in old:
+        _remove(path.with_name(path.name.partition(".")[0]))
+    return len(old)
+
+
+def _remove(path: Path) -> None:
+    """Remove a copy and what killed children left of it; nobody waits for the lock of one that is not used."""
+    with exclusive(path.with_suffix(".lock")):
+        gone = path.with_name(f"{path.name}.new-gone")
+        if path.exists():
+            path.rename(gone)
+        for leftover in path.parent.glob(f"{path.name}.new-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
         path.with_suffix(".lock").unlink(missing_ok=True)
 
 
@@ -139,8 +155,7 @@ def _git_archive(outlet: Outlet, job: Job, order: ArchiveOrder, destination: Pat
             checkout = GitCheckout(mirror)
             commit = checkout.commit_of(order.reference)
             if commit is not None:
-                time = checkout.time_of(commit)
-                return _built(outlet, job, checkout, commit, time, order, destination)
+                return _built(outlet, job, checkout, commit, checkout.time_of(commit), order, destination)
     with updated(job, outlet.tell) as mirror:
         checkout = GitCheckout(mirror)
         commit = checkout.commit_of(order.reference)
@@ -166,11 +181,11 @@ def _built(
     job: Job,
     checkout: Checkout,
     commit: str,
-    time: datetime,
+    made: datetime,
     order: ArchiveOrder,
     destination: Path,
 ) -> BuiltArchive:
-    built = archiving.build(job, checkout, commit, time, order, destination)
+    built = archiving.build(job, checkout, commit, made, order, destination)
     for warning in built.warnings:
         outlet.tell(warning)
     return built

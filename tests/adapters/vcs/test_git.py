@@ -5,11 +5,12 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 
 from twisted.internet.defer import Deferred, gatherResults
+from zope.interface.verify import verifyObject
 
 from packeton.adapters.vcs.values import VcsBounds
 from packeton.config.settings import Secret
 from packeton.errors import Invalid, NotFound, VcsFailed, VcsReason
-from packeton.interfaces.vcs import CrawlPlan, VcsAccess, VcsKind
+from packeton.interfaces.vcs import CrawlPlan, ICheckouts, VcsAccess, VcsKind
 from tests.adapters.vcs.scripted import CheckoutsTestCase
 from tests.support.vcs import GitHttp, manifest
 
@@ -389,6 +390,23 @@ class TroubleTests(CheckoutsTestCase):
 
 class ReadingTests(CheckoutsTestCase):
     """The smaller questions."""
+
+    async def test_tidy(self) -> None:
+        """Copies that nobody used go, with what killed children left; the others stay."""
+        self.assertTrue(verifyObject(ICheckouts, self.checkouts))
+        server = self.serve()
+        for name in ("old.git", "new.git"):
+            self.repository(name).commit({"composer.json": manifest()})
+            await self.crawl(f"{server.url}/{name}")
+        folders = {path for path in self.data.glob("git/*/*") if path.is_dir()}
+        old = min(folders)
+        leftover = old.with_name(f"{old.name}.new-7")
+        leftover.mkdir()
+        for path in (old, leftover):
+            os.utime(path, (0, 0))
+        self.assertEqual(2, await self.checkouts.tidy(timedelta(days=1)))
+        self.assertEqual(folders - {old}, {path for path in self.data.glob("git/*/*") if path.is_dir()})
+        self.assertEqual(0, await self.checkouts.tidy(timedelta(days=1)))
 
     async def test_default_manifest_and_files(self) -> None:
         """composer.json of the default branch; the files; a change-log between two versions."""
