@@ -7,6 +7,7 @@ from attrs import field, frozen
 from twisted.web.iweb import IRequest
 
 from packeton.config.settings import WebProtectionSettings
+from packeton.core.access.repositories import RESERVED_SLUGS
 from packeton.errors import Invalid
 from packeton.web.addresses import Addresses
 
@@ -93,4 +94,4 @@ def _is_composer(segments: list[str]) -> bool:
         return len(segments) > 2
     if first in NOT_HIDDEN:
         return True
-    return len(segments) > 1 and segments[1] in NOT_HIDDEN - {"mirror"} and first not in {"", "api", "packages"}
+    return len(segments) > 1 and segments[1] in NOT_HIDDEN - {"mirror"} and first not in RESERVED_SLUGS | {""}
