@@ -1,5 +1,6 @@
 """Per-package metadata documents (`p2/`): reading them without losing a key, and finding a version's dist."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import md5
 from typing import Any
@@ -13,6 +14,7 @@ from packeton.errors import BadContent
 __all__ = [
     "DistSource",
     "JsonObject",
+    "VersionSource",
     "find_dist",
     "read_object",
     "read_package",
@@ -25,6 +27,15 @@ JsonObject = dict[str, Any]
 
 
 @frozen(kw_only=True)
+class VersionSource:
+    """Where a version lies under version control."""
+
+    type: str
+    url: str
+    reference: str
+
+
+@frozen(kw_only=True)
 class DistSource:
     """Where the zip of one version comes from."""
 
@@ -34,9 +45,12 @@ class DistSource:
     pretty_version: str
     type: str
     url: str
+    """"" where the version has no dist."""
     reference: str
     shasum: str
     """Hex SHA-1, or "" where upstream gives none."""
+    source: VersionSource | None = None
+    """Its source at the commit that is wanted."""
 
 
 def read_object(content: bytes) -> JsonObject:
@@ -97,12 +111,14 @@ def find_dist(versions: Iterable[Mapping[str, Any]], version: str, reference: st
     The order of preference: dist reference and version; source reference and version; dist reference; source
     reference; version. Where only the version fits (an older commit of a branch, from a lock file), the URL is kept
     only if the wanted reference can be put into it in the other's place: never are bytes of one commit given for
-    another.
+    another. A version without a dist is found by its source.
     """
     found: list[tuple[int, Mapping[str, Any]]] = []
     for candidate in versions:
         dist = candidate.get("dist")
-        if isinstance(dist, dict) and isinstance(dist.get("url"), str):
+        if not isinstance(dist, dict) or not isinstance(dist.get("url"), str):
+            dist = {}
+        if dist or isinstance(candidate.get("source"), dict):
             rank = _rank(candidate, dist, version, reference)
             if rank is not None:
                 found.append((rank, candidate))
@@ -139,13 +155,15 @@ def _rank(candidate: Mapping[str, Any], dist: Mapping[str, Any], version: str, r
 
 
 def _dist_source(version: Mapping[str, Any], reference: str, *, by_version_only: bool) -> DistSource | None:
-    dist = version["dist"]
-    url, own = dist["url"], _text(dist, "reference")
+    told = version.get("dist")
+    dist: Mapping[str, Any] = told if isinstance(told, dict) else {}
+    url, own = _text(dist, "url"), _text(dist, "reference")
     shasum = _text(dist, "shasum")
-    if by_version_only and reference and own:
-        if own not in url:
-            return None
-        url, shasum = url.replace(own, reference), ""
+    if by_version_only and reference:
+        url, shasum = url.replace(own, reference) if own and own in url else "", ""
+    source = _source_at(version.get("source"), reference or own)
+    if not url and source is None:
+        return None
     return DistSource(
         package=_text(version, "name"),
         version=str(version.get("version_normalized") or version.get("version") or ""),
@@ -154,7 +172,20 @@ def _dist_source(version: Mapping[str, Any], reference: str, *, by_version_only:
         url=url,
         reference=reference or own,
         shasum=shasum.lower(),
+        source=source,
     )
+
+
+def _source_at(source: Any, reference: str) -> VersionSource | None:
+    """Return a version's source at the commit that *reference* means, as it stands in a URL; None where none does."""
+    if not isinstance(source, dict) or not isinstance(source.get("url"), str):
+        return None
+    own = _text(source, "reference")
+    if reference in {"", reference_in_url(own)}:
+        reference = own
+    elif not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", reference):
+        return None
+    return VersionSource(type=_text(source, "type"), url=source["url"], reference=reference) if reference else None
 
 
 def _text(mapping: Mapping[str, Any], key: str) -> str:

@@ -38,6 +38,7 @@ from packeton.features.caching.fills import Body, Fill, Fills, Head, Plan
 from packeton.features.caching.flights import Flights
 from packeton.features.caching.spools import Follower
 from packeton.features.caching.storage import Storage
+from packeton.features.mirroring.building import Builder
 from packeton.features.mirroring.mirrors import Mirror
 from packeton.interfaces.blobs import IBlob
 from packeton.interfaces.caching import IDistRecords
@@ -99,6 +100,10 @@ class Refusal:
     at: datetime
 
 
+class _Damaged(UpstreamRefused):
+    """What upstream gives was looked at a moment ago, and is not to be served."""
+
+
 @define
 class Dists:
     """Answers for the dists of one mirror."""
@@ -115,7 +120,10 @@ class Dists:
     _limits: UpstreamLimits
     _bounds: ArchiveBounds
     _on_changed: Callable[[], None]
+    _builder: Builder | None = None
+    """Builds what cannot be had; None: nothing does."""
     _beginning: Flights[Fill] = field(factory=Flights, init=False)
+    _building: Flights[CacheEntry] = field(factory=Flights, init=False)
     _refused: OrderedDict[str, tuple[datetime, PacketonError]] = field(factory=OrderedDict, init=False)
     refusals: deque[Refusal] = field(factory=lambda: deque(maxlen=MAX_SHOWN), init=False)
     """The latest dists whose bytes were refused since the start, newest first; for people to see."""
@@ -141,11 +149,36 @@ class Dists:
             stored = await self._stored(key)
             if stored is not None:
                 return stored
-            fill = self._fills.running(key) or await self._beginning.join(key, lambda: self._begin(request, key))
+            try:
+                fill = self._fills.running(key) or await self._beginning.join(key, lambda: self._begin(request, key))
+                await fill.head()
+            except (NotFound, UpstreamRefused, BadContent) as error:
+                await self._build(request, key, error)
+                continue
             arriving = await self._arriving(fill, request.type)
             if arriving is not None:
                 return arriving
         raise UpstreamFailed("the dist could not be kept and is gone again")
+
+    async def _build(self, request: DistRequest, key: str, error: PacketonError) -> None:
+        """Build what upstream does not give. Raises *error*, with why this was in vain where it was tried."""
+        if self._builder is None or isinstance(error, _Damaged):
+            raise error
+        self._recall(f"{key} built")
+        try:
+            dist = await self._locate(request)
+        except PacketonError:
+            raise error from None
+        source, builder = dist.source, self._builder
+        if source is None or dist.shasum or dist.type != "zip":
+            raise error
+        try:
+            await self._building.join(key, lambda: builder.build(key, source))
+        except PacketonError as reason:
+            kind = NotFound if isinstance(error, NotFound) else UpstreamRefused
+            final = kind(f"{error}; building it out of its source failed: {reason}")
+            self._refuse(f"{key} built", final)
+            raise final from reason
 
     async def _stored(self, key: str) -> StoredDist | None:
         entry = await self._storage.find(key)
@@ -172,14 +205,13 @@ class Dists:
         return ArrivingDist(head=head, follower=follower)
 
     async def _begin(self, request: DistRequest, key: str) -> Fill:
-        now = now_of(self._clock)
-        refused = self._refused.get(key)
-        if refused is not None and now() - refused[0] < REFUSED_FOR:
-            raise copy(refused[1])  # a fresh one: each raise of the same would add to its traceback
-        if not self._attempts.begin(key, now()):
+        self._recall(key)
+        if not self._attempts.begin(key, now_of(self._clock)()):
             raise UpstreamBusy("upstream failed a moment ago and is not asked again yet")
         try:
             source = await self._locate(request)
+            if not source.url:
+                raise NotFound("this version has no dist")
             fill = self._fills.start(self._plan(request, key, source, await self._addresses(source)))
         except BaseException:
             self._attempts.succeeded(key)  # nothing was asked under this key
@@ -196,12 +228,20 @@ class Dists:
         if isinstance(error, NotFound | UpstreamRefused | BadContent):
             self._attempts.succeeded(key)  # upstream is well; it is the answer that is final
             # Until it is asked for again the answer is final: said so, Composer does not repeat its question 16 times.
-            final = UpstreamRefused(str(error)) if isinstance(error, BadContent) else error
-            self._refused[key] = (now, final)
-            if len(self._refused) > MAX_REMEMBERED:
-                self._refused.popitem(last=False)
+            self._refuse(key, _Damaged(str(error)) if isinstance(error, BadContent) else error)
         else:
             self._attempts.failed(key, now, self._random())
+
+    def _refuse(self, key: str, error: PacketonError) -> None:
+        self._refused[key] = (now_of(self._clock)(), error)
+        if len(self._refused) > MAX_REMEMBERED:
+            self._refused.popitem(last=False)
+
+    def _recall(self, key: str) -> None:
+        """Raise what was the answer a moment ago, if asking again would not change it."""
+        refused = self._refused.get(key)
+        if refused is not None and now_of(self._clock)() - refused[0] < REFUSED_FOR:
+            raise copy(refused[1])  # a fresh one: each raise of the same would add to its traceback
 
     async def _locate(self, request: DistRequest) -> DistSource:
         branch_first = request.version.startswith("dev-") or request.version.endswith("-dev")
