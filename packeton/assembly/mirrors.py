@@ -25,7 +25,7 @@ from packeton.features.mirroring.refreshing import UpstreamSource
 from packeton.features.mirroring.rules import MirrorRules
 from packeton.interfaces.upstream import UpstreamLimits
 
-__all__ = ["mirror_site"]
+__all__ = ["archive_bounds", "mirror_site"]
 
 DEFAULT_INTERVAL = 300
 FROZEN_FOR = timedelta(days=36_500)
@@ -99,13 +99,17 @@ def mirror_site(
         random=random,
         attempts=Attempts(longest=timedelta(seconds=30)),
         limits=limits_of(settings.upstream, settings.upstream.max_dist_bytes, options),
-        bounds=ArchiveBounds(
-            max_entries=settings.cache.max_entries, max_unpacked_bytes=settings.cache.max_unpacked_bytes
-        ),
+        bounds=archive_bounds(settings),
         on_changed=store.metrics.changed.inc,
     )
     source = UpstreamSource(site, originals, store.storage, store.records, store.in_thread)
     return MirrorSite(mirror=site, dists=dists, source=source)
+
+
+def archive_bounds(settings: Settings) -> ArchiveBounds:
+    """Return what a dist may at most be."""
+    cache = settings.cache
+    return ArchiveBounds(max_entries=cache.max_entries, max_unpacked_bytes=cache.max_unpacked_bytes)
 
 
 def _mirror(

@@ -205,6 +205,8 @@ class _Reader:
         return tuple(self.value(kind, f"{path}[{index}]", item) for index, item in enumerate(items))
 
     def _map(self, kind: Any, path: str, value: Any) -> dict[str, Any]:
+        if isinstance(value, str) and path.endswith(".git_ssh_keys"):
+            return {"": value}
         if isinstance(value, str) and kind is Any:
             try:
                 value = json.loads(value)
@@ -309,6 +311,7 @@ def _mirror(mirror: MirrorSettings, path: str, reader: _Reader) -> MirrorSetting
         )
     except Invalid as error:
         raise reader.wrong(f"{path}.composer_auth", str(error)) from error
+    _check_keys(mirror, path, reader)
     try:
         HttpOptions.read(mirror.options)
     except Invalid as error:
@@ -327,6 +330,17 @@ def _check_names(mirror: MirrorSettings, path: str, reader: _Reader) -> None:
         except NotFound as error:
             place = f"{path}.available_packages[{index}]"
             raise reader.wrong(place, "must be a package's name, vendor/name") from error
+
+
+def _check_keys(mirror: MirrorSettings, path: str, reader: _Reader) -> None:
+    for part, file in mirror.git_ssh_keys.items():
+        place = f"{path}.git_ssh_keys" + (f".{part}" if part else "")
+        if not isinstance(file, str):
+            raise reader.wrong(place, "must be the path of a file")
+        try:
+            Path(file).open("rb").close()
+        except OSError as error:
+            raise reader.wrong(place, f"the file cannot be read: {error.strerror}") from error
 
 
 def _check_top(settings: Settings, reader: _Reader) -> None:

@@ -297,6 +297,9 @@ class MirrorSettings:
     """Offer no `metadata-url`: Composer 2 then uses what Composer 1 does."""
     available_packages_count_limit: int = 5000
     """Above this the full list of names is not made."""
+    git_ssh_keys: Mapping[str, Any] = field(factory=dict)
+    """Files with private keys for dists that must be built out of their source: one path, or paths by a part of the
+    addresses they are for."""
     parent_notify: bool | None = None
     """Pass install notifications on to upstream. Default: true for packagist.org, else false."""
     public_access: bool = False

@@ -10,7 +10,6 @@ UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     "packeton.rss_max_items": (None, 30, 40),
     "packeton.max_import": (None, 10_000),
     "packeton.integrations": (None, {}, []),
-    "packeton.mirrors.*.git_ssh_keys": (None, {}, []),
 }
 ACCEPTED: Final = frozenset(
     {"packeton.mirrors.*.without_path_prefix", "packeton.mirrors.*.chain_providers"}

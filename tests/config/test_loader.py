@@ -1,5 +1,6 @@
 """Settings: sources, merging, casts, and errors that name the option."""
 
+import json
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -260,8 +261,17 @@ class RefusalTests(LoaderTestCase):
         for name in ("a/b", "..", ".", "a b", "", "x" * 65, "ä"):
             self.assertIn("a name is", self.refused(f"packeton: {{mirrors: {{'{name}': {{url: 'https://x'}}}}}}"), name)
         self.assertEqual(["repo.acme-1_x"], list(self.load("packeton: {mirrors: {repo.acme-1_x: {url: 'https://x'}}}").settings.mirrors))
-        message = self.refused("packeton: {mirrors: {a.b: {url: 'https://x', git_ssh_keys: '/k'}}}")
-        self.assertTrue(message.startswith("packeton.mirrors.a.b.git_ssh_keys: not supported yet"), message)
+        message = self.refused("packeton: {mirrors: {a.b: {url: 'https://x', dist_urls: 'x'}}}")
+        self.assertTrue(message.startswith("packeton.mirrors.a.b.dist_urls: must be"), message)
+
+    def test_keys(self) -> None:
+        """One key for all, or one for each part of an address; a file that cannot be read is named by its option."""
+        with tempfile.NamedTemporaryFile() as key:
+            for told, expected in ((key.name, {"": key.name}), ({"git.acme": key.name}, {"git.acme": key.name})):
+                text = json.dumps({"packeton": {"mirrors": {"a": {"url": "https://x", "git_ssh_keys": told}}}})
+                self.assertEqual(expected, self.load(text).settings.mirrors["a"].git_ssh_keys)
+        message = self.refused("packeton: {mirrors: {a: {url: 'https://x', git_ssh_keys: {h: /nothing/here}}}}")
+        self.assertTrue(message.startswith("packeton.mirrors.a.git_ssh_keys.h: the file cannot be read"), message)
 
     def test_proxies(self) -> None:
         """Two mounts may neither share a path nor nest."""

@@ -1,9 +1,12 @@
 """A mirror in memory, in front of files in memory, put together as the assembly does it."""
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Coroutine
 from datetime import timedelta
+from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +18,8 @@ from zope.interface import implementer
 from packeton.core.caching.backoff import Attempts
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.names import PackageName
-from packeton.errors import UpstreamFailed
+from packeton.errors import UpstreamFailed, UpstreamRefused
+from packeton.features.mirroring.building import Builder
 from packeton.features.mirroring.dists import ArrivingDist, DistRequest, Dists
 from packeton.features.mirroring.documents import Documents
 from packeton.features.mirroring.editions import Editions
@@ -99,6 +103,21 @@ class MirrorTestCase(SynchronousTestCase):
             Attempts(), limits, ArchiveBounds(), lambda: None,
         )  # fmt: skip
         return self.mirror
+
+    def build_with(self, checkouts: Any, keys: dict[str, Path] | None = None) -> None:
+        """Let dists be built by *checkouts*."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        numbers = count()
+
+        async def allowed(url: str) -> None:
+            if "private" in url:
+                raise UpstreamRefused("the address is private")
+
+        self.dists.builder = Builder(
+            checkouts, keys or {}, allowed, Path(folder.name) / "building", self.cache.storage, immediately,
+            self.cache.now, lambda: f"built{next(numbers)}", ArchiveBounds(),
+        )  # fmt: skip
 
     def now(self, work: Coroutine[Any, Any, T]) -> T:
         """Return the result of *work*, which may wait between attempts."""

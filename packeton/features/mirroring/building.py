@@ -9,9 +9,10 @@ from twisted.logger import Logger
 
 from packeton.config.settings import Secret
 from packeton.core.caching.entries import CacheEntry
+from packeton.core.composer.addresses import parse_address
 from packeton.core.composer.archives import ArchiveBounds, verify_zip
 from packeton.core.composer.metadata import VersionSource
-from packeton.errors import BadContent, NotFound, StorageFailed
+from packeton.errors import BadContent, NotFound, StorageFailed, UpstreamRefused
 from packeton.features.caching.storage import Storage
 from packeton.interfaces.blobs import IBlobDraft
 from packeton.interfaces.clocks import InThread, Now
@@ -66,12 +67,14 @@ class Builder:
         return entry
 
     async def _access(self, source: VersionSource) -> VcsAccess:
+        """Return how the source is reached: over ssh only with a key that was given for it, never with the server's
+        own, which upstream could otherwise turn on any repository."""
         fitting = [part for part in self._keys if part in source.url]
         key = None
         if fitting:
-            text = await self._in_thread(_read_key, self._keys[max(fitting, key=len)])
-            key = Secret(text)
-        # Nobody sits by to say yes to a server that was never seen: the operator pins it, by a first use of his own.
+            key = Secret(await self._in_thread(_read_key, self._keys[max(fitting, key=len)]))
+        elif parse_address(source.url).scheme in {"ssh", "svn+ssh"}:
+            raise UpstreamRefused("no ssh key is given for this address")
         return VcsAccess(url=source.url, kind=KINDS.get(source.type), ssh_key=key)
 
     async def _keep(self, key: str, path: Path) -> CacheEntry:

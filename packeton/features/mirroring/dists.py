@@ -120,7 +120,7 @@ class Dists:
     _limits: UpstreamLimits
     _bounds: ArchiveBounds
     _on_changed: Callable[[], None]
-    _builder: Builder | None = None
+    builder: Builder | None = None
     """Builds what cannot be had; None: nothing does."""
     _beginning: Flights[Fill] = field(factory=Flights, init=False)
     _building: Flights[CacheEntry] = field(factory=Flights, init=False)
@@ -162,14 +162,14 @@ class Dists:
 
     async def _build(self, request: DistRequest, key: str, error: PacketonError) -> None:
         """Build what upstream does not give. Raises *error*, with why this was in vain where it was tried."""
-        if self._builder is None or isinstance(error, _Damaged):
+        if self.builder is None or isinstance(error, _Damaged):
             raise error
         self._recall(f"{key} built")
         try:
             dist = await self._locate(request)
         except PacketonError:
             raise error from None
-        source, builder = dist.source, self._builder
+        source, builder = dist.source, self.builder
         if source is None or dist.shasum or dist.type != "zip":
             raise error
         try:
