@@ -14,12 +14,14 @@ from tests.support.client import Answer, fetch
 from tests.support.composer import Composer, composer_missing
 from tests.support.files import FileOrigin
 from tests.support.server import Server
-from tests.support.shapes import SHAPES, make_shape
+from tests.support.shapes import PACKAGES, SHAPES, make_shape
 
 REQUIRE = {"acme/front": "^1.0", "acme/null": "*"}
 BRANCHES = {"acme/front": "dev-master", "acme/lib": "v2.0.0"}
 MODES = ("mirrors", "rewrite")
 OLD_ONLY = {f"{shape}-old": shape for shape in ("v2", "v1", "lazy", "satis", "inline")}
+WHOLE = (("v1", "mirrors"), ("v1", "rewrite"), ("classic", "mirrors"))
+"""Shape and mode of dists of mirrors that keep whole lists."""
 AGENTS = {
     "1.10.28": "Composer/1.10.28 (Linux; 6.18.44-fc-v657; PHP 8.2.36)",
     "2.2.29": "Composer/2.2.29 (Linux; 6.18.44-fc-v657; PHP 8.2.36; cURL 7.88.1)",
@@ -47,6 +49,9 @@ class ShapeTestCase(TestCase):
         for alias, shape in OLD_ONLY.items():
             told = {"url": f"{cls.origins[shape].base}/repo", "public_access": True, "dist_urls": "rewrite"}
             mirrors[alias] = {**told, "disable_v2": True}
+        for shape, mode in WHOLE:
+            told = {"url": f"{cls.origins[shape].base}/repo", "public_access": True, "dist_urls": mode}
+            mirrors[f"{shape}-full-{mode}"] = {**told, "disable_v2": True, "sync_lazy": False}
         holder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(holder.cleanup)
         cls.folder = Path(holder.name)
@@ -88,6 +93,27 @@ class ComposerTests(ShapeTestCase):
                     self.assertEqual(tree, composer.tree(), alias)
                     text = (composer.project / "composer.lock").read_text()
                     self.assertIn(f"{self.server.url}/mirror/{alias}/zipball/", text.replace("\\/", "/"), alias)
+
+
+    def test_hashes_checked(self) -> None:
+        """Composer asks for lists and documents by our hashes, and takes them for right."""
+        for shape, mode in WHOLE:
+            alias = f"{shape}-full-{mode}"
+            for name in PACKAGES:  # what is changed by us is listed once it was fetched
+                fetch(f"{self.server.url}/mirror/{alias}/pkg/{name}.json")
+            self.assertEqual(set(PACKAGES), self.listed(alias))
+            self.updated(f"hashed-{alias}", f"{self.server.url}/mirror/{alias}", REQUIRE)
+            self.assertRegex(self.server.log, rf"/mirror/{alias}/p/outer(\$|%24)[0-9a-f]{{64}}\.json\" 200")
+            self.assertRegex(self.server.log, rf"/mirror/{alias}/pkg/acme/lib(\$|%24)[0-9a-f]{{64}}\.json\" 200")
+
+    def listed(self, alias: str) -> set[str]:
+        """Return what the lists of a mirror hold."""
+        base = f"{self.server.url}/mirror/{alias}"
+        root, found = fetch(f"{base}/packages.json").json(), set()
+        for path, told in root["provider-includes"].items():
+            answer = fetch(f"{base}/{quote(path.replace('%hash%', told['sha256']))}")
+            found |= set(answer.json()["providers"]) if answer.status == 200 else set()
+        return found
 
 
 class RecordedTests(ShapeTestCase):
