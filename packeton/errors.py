@@ -18,6 +18,7 @@ __all__ = [
     "InvalidFields",
     "NotAdmitted",
     "NotFound",
+    "NotHad",
     "PacketonError",
     "StorageFailed",
     "TooLarge",
@@ -95,6 +96,10 @@ class NotFound(PacketonError):
 
 class Conflict(PacketonError):
     """The thing changed meanwhile, or exists already."""
+
+
+class NotHad(NotFound):
+    """There is such a thing, and it cannot be had; the text says why, for the client to read."""
 
 
 class NotAdmitted(NotFound):

@@ -8,6 +8,7 @@ from twisted.application.service import MultiService
 from twisted.web.resource import IResource
 
 from packeton.assembly.accounts import access_work, open_accounts
+from packeton.assembly.building import let_mirrors_build
 from packeton.assembly.jobs import Work, open_work, timetable_of, worker_of
 from packeton.assembly.mirroring import open_mirroring
 from packeton.assembly.packages import open_packages, package_work
@@ -72,6 +73,7 @@ def build(
     access_work(accounts, store).setServiceParent(periodic)
     work = open_work(store)
     packages = open_packages(store, accounts, work.jobs, environment or {})
+    let_mirrors_build(mirroring, packages.checkouts)
     package_work(packages, work, settings)
     worker = _worker(work, store, extra)
     if extra is None:

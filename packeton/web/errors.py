@@ -16,6 +16,7 @@ from packeton.errors import (
     Invalid,
     NotAdmitted,
     NotFound,
+    NotHad,
     PacketonError,
     StorageFailed,
     TooLarge,
@@ -87,7 +88,7 @@ def send_failure(request: IRequest, error: PacketonError) -> bytes:
         request.setHeader(b"retry-after", b"%d" % max(1, round(error.retry_after.total_seconds())))
     if isinstance(error, Unauthenticated):
         request.setHeader(b"www-authenticate", b'Basic realm="Packeton"')
-    detail = str(error) if isinstance(error, NotAdmitted) else None
+    detail = str(error) if isinstance(error, NotAdmitted | NotHad) else None
     return send_error(request, status_of(error), "Not Found" if isinstance(error, NotFound) else str(error), detail)
 
 

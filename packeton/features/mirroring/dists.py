@@ -28,6 +28,7 @@ from packeton.core.composer.names import PackageName
 from packeton.errors import (
     BadContent,
     NotFound,
+    NotHad,
     PacketonError,
     StorageFailed,
     UpstreamBusy,
@@ -175,7 +176,7 @@ class Dists:
         try:
             await self._building.join(key, lambda: builder.build(key, source))
         except PacketonError as reason:
-            kind = NotFound if isinstance(error, NotFound) else UpstreamRefused
+            kind = NotHad if isinstance(error, NotFound) else UpstreamRefused
             final = kind(f"{error}; building it out of its source failed: {reason}")
             self._refuse(f"{key} built", final)
             raise final from reason
