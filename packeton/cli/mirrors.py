@@ -212,10 +212,10 @@ async def _print(approvals: Approvals, which: Which, *, as_json: bool) -> None:
 
 
 def _line(package: MirrorPackage) -> str:
-    marks = "e" if package.enabled_at else "-"
-    marks += "a" if package.approved_at else "w" if package.last_requested else "-"
-    asked = f"  asked for {package.requests} times, last {package.last_requested:%Y-%m-%d %H:%M}"
-    return f"{marks} {package.name}{asked if package.last_requested and not package.approved_at else ''}"
+    waits = package.last_requested is not None and package.approved_at is None
+    marks = ("e" if package.enabled_at else "-") + ("a" if package.approved_at else "w" if waits else "-")
+    asked = f"  asked for {package.requests} times, last {package.last_requested:%Y-%m-%d %H:%M}" if waits else ""
+    return f"{marks} {package.name}{asked}"
 
 
 def _told(package: MirrorPackage) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from unittest import TestCase
 
@@ -188,3 +190,45 @@ class SyncTests(_Stories):
         self.assertEqual(good, fetch(path).body)
         metrics = fetch(f"{server.url}/metrics").body.decode()
         self.assertIn('packeton_mirror_sync_total{mirror="other"}', metrics)
+
+
+class ManyTests(_Stories):
+    """An upstream as large as packagist.org."""
+
+    COUNT = 400_000
+    CHANGED = 300
+    MAX_KIB = 260 * 1024
+
+    def test_memory(self) -> None:
+        """
+        400,000 names with digests are listed, and what changed is fetched, in bounded memory.
+
+        All but 300 were fetched "yesterday" (put into the database): fetching all of them would show nothing more of
+        the memory, since names are taken by the hundred, and take an hour.
+        """
+        changed = frozenset(range(0, self.COUNT, self.COUNT // self.CHANGED))
+        upstream = Synthetic(self.COUNT, changed=changed).start()
+        self.addCleanup(upstream.stop)
+        self.configure(mirrors={"up": {"url": upstream.url}})
+        self.run_command("mirror", "list")
+        yesterday = Synthetic(self.COUNT)
+        with sqlite3.connect(self.folder / "var" / "packeton.db") as database:
+            database.executemany(
+                "INSERT INTO mirror_listings (mirror, name, digest, fetched, fetched_run, run) VALUES ('up', ?, ?, ?, 0, 0)",
+                ((Synthetic.name(one), digest, digest) for one in range(self.COUNT) for digest in [yesterday.digest(one)]),
+            )
+        database.close()
+        process = self.begin("mirror", "sync", "up")
+        highest = 0
+        while process.poll() is None:
+            with suppress(OSError, StopIteration):
+                lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+                highest = max(highest, int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))))
+            time.sleep(0.05)
+        output, errors = process.communicate(timeout=20)
+        self.assertEqual(0, process.returncode, errors.decode())
+        self.assertIn(f"{len(changed)} changed", output.decode())
+        self.assertEqual({Synthetic.name(one) for one in changed}, set(upstream.packages_asked()))
+        self.assertEqual(self.COUNT, self.listed()["up"]["listed"])
+        self.assertLess(highest, self.MAX_KIB)
+        self.assertGreater(highest, 20 * 1024, "it was not measured")
