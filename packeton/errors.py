@@ -22,6 +22,7 @@ __all__ = [
     "PacketonError",
     "StorageFailed",
     "TooLarge",
+    "TooManyAttempts",
     "Unauthenticated",
     "Unsealable",
     "UpstreamBusy",
@@ -71,6 +72,14 @@ class TooLarge(Invalid):
 
 class Unauthenticated(PacketonError):
     """Credentials are needed, or the given ones are not good."""
+
+
+class TooManyAttempts(PacketonError):
+    """The caller tried too often, and may try again in `retry_after`."""
+
+    def __init__(self, message: str, *, retry_after: timedelta) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class BadCredentials(Unauthenticated):

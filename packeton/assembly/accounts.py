@@ -26,6 +26,7 @@ from packeton.core.access.patterns import parse_line
 from packeton.errors import ConfigurationInvalid, Invalid
 from packeton.features.access.audiences import Groups, Subrepositories
 from packeton.features.access.authentication import Attempt, Authentication
+from packeton.features.access.guesses import Guesses
 from packeton.features.access.issuing import TokenIssuing
 from packeton.features.access.people import People
 from packeton.features.access.subrepos import SubrepoDirectory
@@ -127,6 +128,7 @@ def gate_of(
         accounts.usage,
         now,
         observe or _write_down,
+        Guesses(now),
     )
     return Gate(
         authentication=authentication,

@@ -44,7 +44,7 @@ def root_resource(
         trusted_hosts=settings.trusted_hosts,
     )
     sessions = cookie_sessions(sign_in, addresses)
-    gate = gate_of(accounts, store, addresses, sessions=sessions, observe=sign_in.observe)
+    gate = gate_of(accounts, store, addresses, users=sign_in.chain, sessions=sessions, observe=sign_in.observe)
     pages = Pages(addresses, sessions)
     landing = LandingRoutes(pages, accounts.directory, sign_in.sessions)
     checks = {"database:ping": store.records.totals}

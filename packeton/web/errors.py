@@ -20,6 +20,7 @@ from packeton.errors import (
     PacketonError,
     StorageFailed,
     TooLarge,
+    TooManyAttempts,
     Unauthenticated,
     UpstreamBusy,
     UpstreamFailed,
@@ -38,6 +39,7 @@ STATUS: Final = {
     NotFound: 404,
     Conflict: 409,
     TooLarge: 413,
+    TooManyAttempts: 429,
     UpstreamRefused: 424,  # permanent: Composer repeats a 5xx dist 16 times, a 424 never, and asks for no password
     StorageFailed: 500,
     BadContent: 502,
@@ -84,7 +86,7 @@ def send_error(request: IRequest, status: int, message: str, detail: str | None 
 
 def send_failure(request: IRequest, error: PacketonError) -> bytes:
     """Set the head for what went wrong, by the table, and return the body."""
-    if isinstance(error, UpstreamBusy) and error.retry_after is not None:
+    if isinstance(error, UpstreamBusy | TooManyAttempts) and error.retry_after is not None:
         request.setHeader(b"retry-after", b"%d" % max(1, round(error.retry_after.total_seconds())))
     if isinstance(error, Unauthenticated):
         request.setHeader(b"www-authenticate", b'Basic realm="Packeton"')

@@ -18,6 +18,7 @@ from packeton.core.access.accounts import earliest
 from packeton.core.access.identities import Identity
 from packeton.core.access.tokens import MAX_SECRET, shown
 from packeton.errors import BadCredentials
+from packeton.features.access.guesses import Guesses
 from packeton.features.access.usage import TokenUsage
 from packeton.features.caching.flights import Flights
 from packeton.interfaces.authentication import Credentials, IAuthenticator, Verified
@@ -62,6 +63,7 @@ class Authentication:
     _usage: TokenUsage
     _now: Now
     _observe: Callable[[Attempt], None]
+    _guesses: Guesses | None = None
     _held: OrderedDict[bytes, _Held] = field(factory=OrderedDict, init=False)
     _flights: Flights[_Held] = field(factory=Flights, init=False)
 
@@ -71,6 +73,7 @@ class Authentication:
 
         Raises:
             BadCredentials: nobody, or not any more.
+            TooManyAttempts: too many bad ones came from there.
             StorageFailed: it cannot be told now.
         """
         if len(credentials.secret) > MAX_SECRET or len(credentials.username or "") > MAX_NAME:
@@ -80,7 +83,7 @@ class Authentication:
         if held is None:
             revision = self._revisions.current(Subject.ACCESS)
             flight = f"{key.hex()} {revision}"
-            held = await self._flights.join(flight, lambda: self._verified(credentials, revision, address, agent))
+            held = await self._flights.join(flight, lambda: self._counted(key, credentials, revision, address, agent))
             self._remember(key, held)
         if held.verified.token_id is not None:
             self._usage.note(held.verified.token_id, address, agent)
@@ -101,6 +104,24 @@ class Authentication:
         self._held.move_to_end(key)
         if len(self._held) > MAX_HELD:
             self._held.popitem(last=False)
+
+    async def _counted(
+        self, key: bytes, credentials: Credentials, revision: int, address: str, agent: str
+    ) -> _Held:
+        if self._guesses is None:
+            return await self._verified(credentials, revision, address, agent)
+        name = credentials.username or ""
+        self._guesses.begin(key, name, address)
+        try:
+            held = await self._verified(credentials, revision, address, agent)
+        except BadCredentials:
+            self._guesses.bad(key)
+            raise
+        except BaseException:
+            self._guesses.good(key, name, address)
+            raise
+        self._guesses.good(key, name, address)
+        return held
 
     async def _verified(self, credentials: Credentials, revision: int, address: str, agent: str) -> _Held:
         def tell(name: str | None, user_id: int | None, problem: str | None) -> None:
