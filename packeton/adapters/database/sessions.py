@@ -148,7 +148,7 @@ def _of(table: Table, column: str, user_id: int | None, name: str) -> ColumnElem
 
 
 def _values(session: Session) -> dict[str, Any]:
-    facts: dict[str, Any] = {"method": session.method}
+    facts: dict[str, Any] = {"method": session.method, "mark": session.mark}
     if session.pending:
         facts |= {"pending": True, "remember": session.remember}
     if session.roles or session.heard_at is not None:
@@ -185,6 +185,7 @@ def _session(row: Row[Any]) -> Session:
         remember=bool(facts.get("remember")),
         roles=tuple(facts.get("roles") or ()),
         heard_at=None if heard is None else datetime.fromisoformat(heard),
+        mark=facts.get("mark", ""),
         repository=facts.get("repository"),
     )
 

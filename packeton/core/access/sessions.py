@@ -5,7 +5,9 @@ from datetime import datetime
 
 from attrs import field, frozen
 
-__all__ = ["MAX_AGENT", "Remembered", "Session", "cookie_digest"]
+from packeton.core.access.accounts import User
+
+__all__ = ["MAX_AGENT", "Remembered", "Session", "cookie_digest", "password_mark"]
 
 MAX_AGENT = 512
 
@@ -13,6 +15,16 @@ MAX_AGENT = 512
 def cookie_digest(value: str) -> str:
     """Return what is kept of a cookie: it has 256 random bits, so a fast hash hides it."""
     return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def password_mark(user: User | None) -> str:
+    """
+    Return what stands for the user's password: sessions with another mark are over.
+
+    So whoever sets a password, on whatever way, signs the user out everywhere.
+    """
+    stored = "" if user is None else user.password or ""
+    return hashlib.sha256(f"mark {stored}".encode()).hexdigest()[:16]
 
 
 @frozen(kw_only=True)
@@ -40,6 +52,8 @@ class Session:
     """Of a user of another system, as last heard."""
     heard_at: datetime | None = None
     """When the other system was last asked for the roles."""
+    mark: str = field(default="", repr=False)
+    """`password_mark` of the user when the session began."""
     repository: int | None = None
     """The sub-repository that was chosen, 0 for the root; None: none was."""
 
@@ -56,6 +70,8 @@ class Remembered:
     rotated_at: datetime
     user_id: int | None
     name: str
+    mark: str = field(default="", repr=False)
+    """`password_mark` of the user when the browser was remembered."""
     expires_at: datetime
     address: str
     agent: str

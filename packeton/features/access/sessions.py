@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from packeton.core.access.accounts import Account
-from packeton.core.access.sessions import MAX_AGENT, Remembered, Session, cookie_digest
+from packeton.core.access.sessions import MAX_AGENT, Remembered, Session, cookie_digest, password_mark
 from packeton.errors import PacketonError
 from packeton.interfaces.accounts import IUserProvider, IUserRecords
 from packeton.interfaces.clocks import Now
@@ -112,6 +112,7 @@ class Sessions:
             method=method,
             pending=pending,
             remember=remember,
+            mark=password_mark(user),
             roles=() if user is not None else tuple(sorted(account.roles)),
             heard_at=None if user is not None else now,
         )
@@ -138,9 +139,16 @@ class Sessions:
             await self._records.remove(cookie_digest(cookie))
 
     async def close_all(self, account: Account, *, but: str | None = None) -> int:
-        """Sign *account* out everywhere, in remembered browsers too; the session of the cookie *but* stays."""
+        """
+        Sign *account* out everywhere, in remembered browsers too; the session of the cookie *but* stays, also when
+        the password was changed just now.
+        """
         user = account.user
         digest = None if but is None else cookie_digest(but)
+        kept = None if digest is None else await self._records.find(digest)
+        if kept is not None and kept.user_id is not None:
+            now_is = await self._users.get(kept.user_id)
+            await self._records.save(evolve(kept, mark=password_mark(None if now_is is None else now_is.user)))
         return await self._records.remove_all(None if user is None else user.id, account.name, but=digest)
 
     async def of_account(self, account: Account) -> Sequence[Session]:
@@ -170,6 +178,7 @@ class Sessions:
                 rotated_at=now,
                 user_id=None if user is None else user.id,
                 name=account.name,
+                mark=password_mark(user),
                 expires_at=now + self._times.remembered,
                 address=address[:64],
                 agent=agent[:MAX_AGENT],
@@ -202,7 +211,7 @@ class Sessions:
             await self._records.forget(browser.series)
             return None
         account = await self._account(browser.user_id, browser.name)
-        if account is None or not account.is_open(now):
+        if account is None or not account.is_open(now) or browser.mark != password_mark(account.user):
             return None
         if not current:
             return account, None
@@ -248,7 +257,7 @@ class Sessions:
             account = Account(name=session.name, roles=frozenset(session.roles))
         else:
             account, session = await self._heard(session)
-        if account is None or not account.is_open(now):
+        if account is None or not account.is_open(now) or session.mark != password_mark(account.user):
             return None
         if now - session.seen_at >= SEEN_EVERY:
             session = evolve(session, seen_at=now)

@@ -101,6 +101,17 @@ class SessionTests(SynchronousTestCase):
         settled(self.store.users.remove(user_id))
         self.assertIsNone(self.name(cookie))
 
+    def test_new_password(self) -> None:
+        """Whoever changes the password, sessions and remembered browsers end; closing all but one keeps that one."""
+        user_id = self.ann.user.id
+        here, there = self.open(), self.open()
+        browser = settled(self.sessions.remember(self.ann, **HERE))
+        settled(self.store.users.change(user_id, {"password": "$argon2id$another"}))
+        self.assertIsNone(self.name(there))
+        self.assertIsNone(settled(self.sessions.recall(browser, **HERE)))
+        settled(self.sessions.close_all(self.ann, but=here))
+        self.assertEqual("ann", self.name(here))
+
     def test_pending(self) -> None:
         """A session that waits for the second factor opens nothing, and not for long."""
         cookie = self.open(pending=True, remember=True)

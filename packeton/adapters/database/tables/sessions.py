@@ -15,6 +15,7 @@ remembered = Table(
     Column("rotated_at", Instant, nullable=False),
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), index=True),
     Column("name", String(191), nullable=False),
+    Column("mark", String(16), nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
     Column("address", String(64), nullable=False),
     Column("agent", String(512), nullable=False),

@@ -196,6 +196,7 @@ def upgrade() -> None:
         sa.Column("rotated_at", Instant, nullable=False),
         sa.Column("user_id", sa.Integer),
         sa.Column("name", sa.String(191), nullable=False),
+        sa.Column("mark", sa.String(16), nullable=False),
         sa.Column("expires_at", Instant, nullable=False),
         sa.Column("address", sa.String(64), nullable=False),
         sa.Column("agent", sa.String(512), nullable=False),
