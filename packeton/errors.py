@@ -21,6 +21,7 @@ __all__ = [
     "NotHad",
     "PacketonError",
     "StorageFailed",
+    "Taken",
     "TooLarge",
     "TooManyAttempts",
     "Unauthenticated",
@@ -113,6 +114,14 @@ class NotHad(NotFound):
 
 class NotAdmitted(NotFound):
     """It is kept back by a rule that the caller may know of; the text says which."""
+
+
+class Taken(Conflict):
+    """A value that must be the only one of its kind is somebody else's; `field` is its name in the API."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class StorageFailed(PacketonError):

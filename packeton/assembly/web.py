@@ -14,6 +14,8 @@ from packeton.logs import AccessLog
 from packeton.web.addresses import Addresses
 from packeton.web.admin.landing import LandingRoutes
 from packeton.web.admin.rendering import Pages
+from packeton.web.api.groups import GroupApi
+from packeton.web.api.users import UserApi
 from packeton.web.composer.archives import ArchiveRoutes
 from packeton.web.composer.dists import DistRoutes
 from packeton.web.composer.downloads import DownloadRoutes
@@ -55,6 +57,8 @@ def root_resource(
         PackageRoutes(gate, packages.publishing, packages.repositories, addresses),
         ArchiveRoutes(gate, packages.archives, clock),
         DownloadRoutes(gate, packages.downloads),
+        UserApi(gate, accounts.users, accounts.people, addresses, sign_in.recovery.invite),
+        GroupApi(gate, accounts.groups, accounts.audiences),
         HealthRoutes(enabled=settings.health_check, checks=checks, clock=clock),
         MetricRoutes(store.metrics),
         *page_routes(sign_in, pages, landing, settings, store),

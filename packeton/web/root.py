@@ -43,6 +43,20 @@ class Routes(Protocol):
         """Add them to *app*."""
 
 
+class _App(Klein):
+    """Tells routes apart by their functions' full names; Klein does by the bare ones, and the last one wins."""
+
+    def route(self, url: str, *args: Any, **keywords: Any) -> Any:
+        """Add a route."""
+        add = super().route
+
+        def decorate(function: Any) -> Any:
+            name = f"{function.__module__}.{function.__qualname__} {url}"
+            return add(url, *args, **{"endpoint": name, **keywords})(function)
+
+        return decorate
+
+
 class PacketonResource(Resource):
     """
     Our root. Mount it anywhere in a `twisted.web` tree or as a Klein branch; addresses in answers follow.
@@ -67,7 +81,7 @@ class PacketonResource(Resource):
         super().__init__()
         self._protection = protection
         self._cors = cors or Cors(None)
-        app = Klein()
+        app = _App()
         app.url_map.merge_slashes = app.url_map.strict_slashes = False  # an odd path is 404, not a redirect
         errors.install(app)
         for group in routes:

@@ -14,7 +14,7 @@ from packeton.adapters.database.tables.accounts import group_members as members
 from packeton.adapters.database.tables.accounts import group_mirrors as mirrors
 from packeton.adapters.database.tables.accounts import user_groups as groups
 from packeton.core.access.accounts import Group, User
-from packeton.errors import Conflict, NotFound
+from packeton.errors import NotFound, Taken
 from packeton.interfaces.accounts import IGroupRecords
 from packeton.interfaces.revisions import Subject
 
@@ -112,7 +112,7 @@ def _one(connection: Connection, where: ColumnElement[bool]) -> Group | None:
 def _refuse_name(connection: Connection, name: str, but: int | None) -> None:
     holder = connection.execute(select(groups.c.id).where(groups.c.name == name)).scalar()
     if holder is not None and holder != but:
-        raise Conflict(f"there is a group {name} already")
+        raise Taken("name", f"there is a group {name} already")
 
 
 def _write(connection: Connection, group: Group) -> None:

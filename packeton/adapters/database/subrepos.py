@@ -14,7 +14,7 @@ from packeton.adapters.database.tables.accounts import subrepo_hosts as hosts
 from packeton.adapters.database.tables.accounts import subrepo_packages as packages
 from packeton.adapters.database.tables.accounts import subrepos
 from packeton.core.access.accounts import Subrepo
-from packeton.errors import Conflict, NotFound
+from packeton.errors import NotFound, Taken
 from packeton.interfaces.accounts import ISubrepoRecords
 from packeton.interfaces.revisions import Subject
 
@@ -126,10 +126,10 @@ def _values(subrepo: Subrepo) -> dict[str, Any]:
 def _refuse_taken(connection: Connection, subrepo: Subrepo, but: int | None) -> None:
     holder = connection.execute(select(subrepos.c.id).where(subrepos.c.slug == subrepo.slug)).scalar()
     if holder is not None and holder != but:
-        raise Conflict(f"the slug {subrepo.slug} is taken")
+        raise Taken("slug", f"the slug {subrepo.slug} is taken")
     for row in connection.execute(select(hosts).where(hosts.c.host.in_(subrepo.hosts))):
         if row.subrepo_id != but:
-            raise Conflict(f"the host {row.host} belongs to another sub-repository")
+            raise Taken("hosts", f"the host {row.host} belongs to another sub-repository")
 
 
 def _write(connection: Connection, subrepo: Subrepo) -> None:

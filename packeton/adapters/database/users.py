@@ -14,7 +14,7 @@ from packeton.adapters.database.revisions import Revisions
 from packeton.adapters.database.tables.accounts import group_members as members
 from packeton.adapters.database.tables.accounts import user_groups, users
 from packeton.core.access.accounts import Account, User
-from packeton.errors import Conflict, Invalid, NotFound
+from packeton.errors import InvalidFields, NotFound, Taken
 from packeton.interfaces.accounts import IUserRecords
 from packeton.interfaces.revisions import Subject
 
@@ -151,12 +151,12 @@ def _values(user: User) -> dict[str, Any]:
 
 def _refuse_taken(connection: Connection, user: User) -> None:
     others = users.c.id != user.id
-    for column, text, told in (
-        (users.c.name_key, user.name.lower(), f"the name {user.name} is taken"),
-        (users.c.email_key, user.email.lower(), f"the address {user.email} is taken"),
+    for column, text, field, told in (
+        (users.c.name_key, user.name.lower(), "username", f"the name {user.name} is taken"),
+        (users.c.email_key, user.email.lower(), "email", f"the address {user.email} is taken"),
     ):
         if connection.execute(select(users.c.id).where(column == text, others)).first() is not None:
-            raise Conflict(told)
+            raise Taken(field, told)
 
 
 def _join(connection: Connection, user: User) -> None:
@@ -167,5 +167,5 @@ def _join(connection: Connection, user: User) -> None:
     there = set(connection.execute(select(user_groups.c.id).where(user_groups.c.id.in_(wanted))).scalars())
     missing = [group for group in wanted if group not in there]
     if missing:
-        raise Invalid(f"there is no group {missing[0]}")
+        raise InvalidFields({"groups": f"there is no group {missing[0]}"})
     connection.execute(insert(members), [{"user_id": user.id, "group_id": group} for group in wanted])

@@ -78,6 +78,9 @@ class Groups:
         stability = None
         try:
             stability = checked_stability(group.min_stability)
+        except Invalid as error:
+            wrong["minStability"] = str(error)
+        try:
             lines = await self._lines(group.lines, known, force=force)
         except Invalid as error:
             wrong["aclPermissions"] = str(error)

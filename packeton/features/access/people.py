@@ -124,7 +124,7 @@ def _wrong_fields(values: Mapping[str, Any], password: str | None) -> dict[str, 
     if name is not None and (NAME.fullmatch(name) is None or name.lower() in RESERVED):
         wrong["username"] = "only letters, digits, hyphens and underscores, at most 191, and not the word token"
     email = values.get("email")
-    if email is not None and (len(email) > MAX_EMAIL or EMAIL.fullmatch(email) is None):
+    if email is not None and "username" not in wrong and (len(email) > MAX_EMAIL or EMAIL.fullmatch(email) is None):
         wrong["email"] = "this is no e-mail address"
     for role in values.get("roles", ()):
         if ROLE.fullmatch(role) is None:
