@@ -44,17 +44,11 @@ class Routes(Protocol):
 
 
 class _App(Klein):
-    """Tells routes apart by their functions' full names; Klein does by the bare ones, and the last one wins."""
+    """Numbers its routes; Klein tells them apart by their functions' bare names, and the last one of a name wins."""
 
     def route(self, url: str, *args: Any, **keywords: Any) -> Any:
         """Add a route."""
-        add = super().route
-
-        def decorate(function: Any) -> Any:
-            name = f"{function.__module__}.{function.__qualname__} {url}"
-            return add(url, *args, **{"endpoint": name, **keywords})(function)
-
-        return decorate
+        return super().route(url, *args, **{"endpoint": f"{url} {len(self.endpoints)}", **keywords})
 
 
 class PacketonResource(Resource):
