@@ -11,7 +11,7 @@ from packeton.assembly.accounts import access_work, open_accounts
 from packeton.assembly.building import let_mirrors_build
 from packeton.assembly.jobs import Work, open_work, timetable_of, worker_of
 from packeton.assembly.mirroring import open_mirroring
-from packeton.assembly.packages import open_packages, package_work
+from packeton.assembly.packages import open_catalogue, open_packages, package_work
 from packeton.assembly.pages import open_sign_in, sign_in_work
 from packeton.assembly.proxies import proxy_mount
 from packeton.assembly.running import Running, periodic_work
@@ -65,14 +65,15 @@ def build(
         ConfigurationInvalid: a setting cannot be used.
     """
     store = open_store(settings, reactor, blobs)
-    mirroring = open_mirroring(store, environment or {})
+    accounts = open_accounts(store)
+    catalogue = open_catalogue(store, accounts)
+    mirroring = open_mirroring(store, environment or {}, catalogue.is_private)
     fills, transports = mirroring.fills, mirroring.transports
     directory = MirrorDirectory(mirroring.sites)
-    accounts = open_accounts(store)
     periodic = periodic_work(store, owns=extra is None)
     access_work(accounts, store).setServiceParent(periodic)
     work = open_work(store)
-    packages = open_packages(store, accounts, work.jobs, environment or {})
+    packages = open_packages(store, accounts, work.jobs, catalogue, mirroring, environment or {})
     let_mirrors_build(mirroring, packages.checkouts)
     package_work(packages, work, settings)
     worker = _worker(work, store, extra)

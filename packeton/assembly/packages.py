@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import define
 
@@ -16,34 +18,47 @@ from packeton.adapters.database.packages import PackageRecords
 from packeton.adapters.database.versions import VersionRecords
 from packeton.adapters.files import DirectoryStore
 from packeton.adapters.processes import ProcessPool
+from packeton.adapters.upstream.http import HttpClient
 from packeton.assembly.accounts import Accounts
 from packeton.assembly.jobs import Work
+from packeton.assembly.mirroring import Mirroring
 from packeton.assembly.store import Store
+from packeton.assembly.upstream import configured_hosts, limits_of
 from packeton.assembly.vcs import open_checkouts, open_children
 from packeton.background.jobs import Jobs
 from packeton.background.timetable import Entry
 from packeton.background.updates import UpdateJobs
 from packeton.config.settings import Settings
 from packeton.core.access.sealing import Sealer
+from packeton.core.composer.archives import ArchiveBounds
+from packeton.core.composer.credentials import Credentials
+from packeton.core.composer.metadata import JsonObject
+from packeton.core.composer.names import PackageName
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.archives import Archives, Builder
 from packeton.features.packages.building import DefinitionBuilder, UploadBuilder, VcsBuilder
 from packeton.features.packages.catalogue import Catalogue
 from packeton.features.packages.downloads import Downloads
+from packeton.features.packages.foreign import MIRROR, ForeignRepositories
 from packeton.features.packages.publishing import Publishing
 from packeton.features.packages.rendering import DistRules
 from packeton.features.packages.repositories import Repositories, RootRules
 from packeton.features.packages.scheduling import UPDATES, Scheduling
 from packeton.features.packages.shelf import Shelf
+from packeton.features.packages.sources_files import ArtifactSource, DefinitionSource
+from packeton.features.packages.sources_proxy import ProxyBuilder, ProxySource
 from packeton.features.packages.sources_vcs import VcsSource
 from packeton.features.packages.tidying import Tidying
 from packeton.features.packages.updating import Updates
+from packeton.features.packages.uploads import Uploads
 from packeton.interfaces.clocks import now_of
 from packeton.interfaces.packages import RepoType
 from packeton.interfaces.sources import ISource
 from packeton.interfaces.vcs import ICheckouts
 
-__all__ = ["Packages", "open_packages", "package_work"]
+__all__ = ["Packages", "open_catalogue", "open_packages", "package_work"]
+
+FROM_CHECKOUTS = (RepoType.VCS, RepoType.MONO_REPO, RepoType.ASSET)
 
 
 @define(kw_only=True)
@@ -54,6 +69,7 @@ class Packages:
     versions: VersionRecords
     credentials: CredentialRecords
     uploads: UploadRecords
+    library: Uploads
     upload_files: DirectoryStore
     archive_files: DirectoryStore
     counters: DownloadRecords
@@ -70,8 +86,18 @@ class Packages:
     tidying: Tidying
 
 
+def open_catalogue(store: Store, accounts: Accounts) -> Catalogue:
+    """Return the view of all packages that serving has, and mirrors ask for names they must not serve."""
+    return Catalogue(PackageRecords(store.database), VersionRecords(store.database), accounts.revisions)
+
+
 def open_packages(
-    store: Store, accounts: Accounts, jobs: Jobs, environment: Mapping[str, str]
+    store: Store,
+    accounts: Accounts,
+    jobs: Jobs,
+    catalogue: Catalogue,
+    mirroring: Mirroring,
+    environment: Mapping[str, str],
 ) -> Packages:
     """Put them together; no child process runs before `children` start."""
     settings, database, now = store.settings, store.database, now_of(store.reactor)
@@ -83,14 +109,18 @@ def open_packages(
     children = open_children(settings, store.reactor, environment)
     checkouts = open_checkouts(settings, children, store.in_thread, environment)
     accesses = Accesses(records, credentials)
-    catalogue = Catalogue(records, versions, accounts.revisions)
+    foreign = foreign_repositories(store, mirroring)
     rules = dist_rules(settings)
-    vcs = VcsBuilder(checkouts, accesses)
-    upload = UploadBuilder(uploads, upload_files, versions, store.in_thread)
+    bounds = ArchiveBounds(
+        max_entries=settings.cache.max_entries, max_unpacked_bytes=settings.cache.max_unpacked_bytes
+    )
+    of_checkouts = VcsBuilder(checkouts, accesses)
+    of_uploads = UploadBuilder(uploads, upload_files, versions, store.in_thread)
     builders: dict[str, Builder] = {
-        **dict.fromkeys((RepoType.VCS, RepoType.MONO_REPO, RepoType.ASSET), vcs),
-        **dict.fromkeys((RepoType.ARTIFACT, RepoType.CUSTOM), upload),
+        **dict.fromkeys(FROM_CHECKOUTS, of_checkouts),
+        **dict.fromkeys((RepoType.ARTIFACT, RepoType.CUSTOM), of_uploads),
         RepoType.VIRTUAL: DefinitionBuilder(versions, store.in_thread),
+        RepoType.PROXY: ProxyBuilder(foreign, accesses, checkouts, versions, bounds, store.in_thread),
     }
     archives = Archives(
         rules, catalogue, records, versions, built, archive_files, builders, store.in_thread, now,
@@ -103,8 +133,14 @@ def open_packages(
     repositories = Repositories(
         publishing, root_rules, records, versions, accounts.revisions, store.in_thread, shelf, now
     )
-    vcs_source = VcsSource(checkouts, accesses)
-    sources: dict[RepoType, ISource] = dict.fromkeys((RepoType.VCS, RepoType.MONO_REPO, RepoType.ASSET), vcs_source)
+    allowed = settings.artifacts.allowed_paths or (str(settings.data.absolute() / "artifacts"),)
+    sources: dict[RepoType, ISource] = {
+        **dict.fromkeys(FROM_CHECKOUTS, VcsSource(checkouts, accesses)),
+        RepoType.ARTIFACT: ArtifactSource(uploads, upload_files, allowed, bounds, store.in_thread),
+        RepoType.CUSTOM: DefinitionSource(uploads, True),
+        RepoType.VIRTUAL: DefinitionSource(uploads, False),
+        RepoType.PROXY: ProxySource(foreign, accesses),
+    }
     updates = Updates(
         records, versions, accounts.revisions, sources, archives, store.in_thread, now,
         prebuild=settings.archive_options.prebuild_zipball and bool(settings.archive),
@@ -114,6 +150,10 @@ def open_packages(
         versions=versions,
         credentials=credentials,
         uploads=uploads,
+        library=Uploads(
+            uploads, upload_files, frozenset(settings.artifacts.support_types), bounds, store.in_thread, now,
+            lambda: secrets.token_hex(20),
+        ),
         upload_files=upload_files,
         archive_files=archive_files,
         counters=counters,
@@ -140,6 +180,41 @@ def package_work(packages: Packages, work: Work, settings: Settings) -> None:
     work.timetable.append(Entry(name="stale packages", expression="*/15 * * * *", work=packages.scheduling.stale))
     work.timetable.append(Entry(name="tidying of packages", expression="40 1 * * *", work=packages.tidying.tidy))
     work.timetable.append(Entry(name="tidying of checkouts", expression="20 2 * * *", work=tidy))
+
+
+def foreign_repositories(store: Store, mirroring: Mirroring) -> ForeignRepositories:
+    """Return the way to repositories of others, and to what our mirrors have."""
+    settings = store.settings
+
+    def client_for(url: str, auth: Mapping[str, Any]) -> HttpClient:
+        mirror = settings.mirrors.get(url.removeprefix(MIRROR)) if url.startswith(MIRROR) else None
+        if mirror is None:
+            hosts = frozenset({urlsplit(url).hostname or ""})
+            credentials = Credentials.gather(url=url, composer_auth=auth)
+        else:
+            basic, hosts = mirror.http_basic, configured_hosts(settings)
+            credentials = Credentials.gather(
+                url=mirror.url.reveal(),
+                http_basic=None if basic is None else (basic.username, basic.password.reveal()),
+                composer_auth=mirror.composer_auth,
+            )
+        return HttpClient(mirroring.transports.common, credentials, hosts, store.metrics.on_exchange)
+
+    async def mirror_versions(alias: str, name: str) -> list[JsonObject]:
+        mirror, package = mirroring.site(alias).mirror, PackageName.parse(name)
+        found: dict[Any, JsonObject] = {}
+        for dev in (False, True):
+            for version in await mirror.versions(package, dev=dev):
+                found.setdefault(version.get("version"), version)
+        return list(found.values())
+
+    return ForeignRepositories(
+        client_for,
+        mirror_versions,
+        limits_of(settings.upstream, settings.upstream.max_metadata_bytes),
+        limits_of(settings.upstream, settings.upstream.max_dist_bytes),
+        store.in_thread,
+    )
 
 
 def dist_rules(settings: Settings) -> DistRules:

@@ -25,6 +25,7 @@ from packeton.web.health import HealthRoutes
 from packeton.web.metrics import MetricRoutes
 from packeton.web.pages import PageRoutes
 from packeton.web.root import PacketonResource, Routes
+from packeton.web.uploads import UploadPlaces
 
 __all__ = ["root_resource"]
 
@@ -70,6 +71,7 @@ def root_resource(
         clock=clock,
         access_log=AccessLog() if settings.log.access else None,
         on_answer=store.metrics.on_answer,
+        uploads=UploadPlaces(packages.upload_files, settings.artifacts.max_upload_bytes),
         protection=protection_of(settings, addresses),
         cors=cors_of(settings),
     )

@@ -19,6 +19,7 @@ from packeton.web.cors import Cors
 from packeton.web.protection import Protection
 from packeton.web.responses import send_bytes
 from packeton.web.server import PacketonRequest
+from packeton.web.uploads import UploadPlaces
 
 __all__ = ["OnAnswer", "PacketonResource", "Routes"]
 
@@ -71,6 +72,7 @@ class PacketonResource(Resource):
         on_answer: OnAnswer,
         protection: Protection | None = None,
         cors: Cors | None = None,
+        uploads: UploadPlaces | None = None,
     ) -> None:
         super().__init__()
         self._protection = protection
@@ -86,6 +88,7 @@ class PacketonResource(Resource):
         self._clock = clock
         self._access_log = access_log
         self._on_answer = on_answer
+        self.uploads = uploads
 
     def render(self, request: IRequest) -> Any:
         """Answer, and write down what was answered."""

@@ -6,6 +6,8 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
+from packeton.web.uploads import UploadSink
+
 __all__ = ["PacketonSite"]
 
 MAX_BODY_BYTES = 64 << 20
@@ -46,7 +48,10 @@ class PacketonRequest(Request):
 
     def gotLength(self, length: int | None) -> None:
         """Choose where the body goes, once the head is complete."""
-        if length is not None and length > MAX_BODY_BYTES:
+        sink = self._upload_sink(length)
+        if sink is not None:
+            self.content = sink
+        elif length is not None and length > MAX_BODY_BYTES:
             self.body_refused = True
             self.content = _Discard()
         else:
@@ -55,10 +60,22 @@ class PacketonRequest(Request):
     def handleContentChunk(self, data: bytes) -> None:
         """Take a piece of the body; drop what goes over the bound."""
         super().handleContentChunk(data)
+        if isinstance(self.content, UploadSink):
+            return
         if not self.body_refused and self.content is not None and self.content.tell() > MAX_BODY_BYTES:
             self.body_refused = True
             self.content.close()
             self.content = _Discard()
+
+
+    def _upload_sink(self, length: int | None) -> UploadSink | None:
+        """Return where an upload goes; the resource says which requests are some."""
+        channel: Any = self.channel
+        places = getattr(getattr(channel.site, "resource", None), "uploads", None)
+        if places is None:
+            return None
+        sink: UploadSink | None = places.sink(channel._command, channel._path, length)  # noqa: SLF001
+        return sink
 
 
 class PacketonChannel(HTTPChannel):

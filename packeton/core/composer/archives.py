@@ -14,9 +14,12 @@ from typing import IO
 
 from attrs import frozen
 
-from packeton.errors import BadContent
+from packeton.core.composer.artifacts import manifest_path
+from packeton.errors import BadContent, Invalid
 
-__all__ = ["ArchiveBounds", "verify_zip"]
+__all__ = ["ArchiveBounds", "verify_zip", "zip_manifest"]
+
+MAX_MANIFEST_BYTES = 2 * 2**20
 
 CHUNK_BYTES = 1 << 18
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
@@ -49,6 +52,25 @@ def verify_zip(file: IO[bytes], bounds: ArchiveBounds) -> None:
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, OSError, ValueError) as error:
         raise BadContent(f"a damaged zip: {error}") from error
     except (NotImplementedError, RuntimeError) as error:  # compression method, encryption
+        raise BadContent(f"a zip that cannot be read: {error}") from error
+
+
+def zip_manifest(file: IO[bytes]) -> bytes:
+    """
+    Return the composer.json of a zip that was verified, or lies in a directory that is trusted.
+
+    Raises:
+        BadContent: The zip cannot be read.
+        Invalid: It has no composer.json where Composer looks for it, or a very large one.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entry = archive.getinfo(manifest_path(archive.namelist()))
+            if entry.file_size > MAX_MANIFEST_BYTES:
+                raise Invalid("composer.json is too large")
+            with archive.open(entry) as content:
+                return content.read(MAX_MANIFEST_BYTES)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise BadContent(f"a zip that cannot be read: {error}") from error
 
 

@@ -4,14 +4,18 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, field, frozen
+from twisted.logger import Logger
 
 from packeton.core.access.rules import VersionFacts
+from packeton.errors import StorageFailed
 from packeton.features.caching.flights import Flights
 from packeton.features.packages.audiences import version_facts
 from packeton.interfaces.packages import IPackageRecords, IVersionRecords, PackageSummary, VersionIndex
 from packeton.interfaces.revisions import IRevisions, Subject
 
 __all__ = ["Catalogue", "Contents", "Index"]
+
+log = Logger()
 
 MAX_INDEXED = 200_000
 """Versions whose index is kept in memory: some 300 bytes each."""
@@ -52,6 +56,19 @@ class Catalogue:
         if held is not None and held.revision == revision:
             return held
         return await self._flights.join(str(revision), lambda: self._read(revision))
+
+    async def is_private(self, name: str) -> bool:
+        """
+        Say if a package of ours has this name, so that no mirror serves another one under it.
+
+        While the database cannot be read, what was known last holds; without that, nothing is private.
+        """
+        try:
+            contents: Contents | None = await self.contents()
+        except StorageFailed as error:
+            contents = self._contents
+            log.warn("The names of our own packages could not be read: {why}", why=str(error))
+        return contents is not None and name in contents.by_name
 
     async def index(self, package: PackageSummary) -> Index:
         """Return the versions of one package."""

@@ -1,0 +1,267 @@
+"""Versions out of archives: uploaded ones, and those in directories of the server; and out of definitions."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from attrs import define
+from zope.interface import implementer
+
+from packeton.core.composer.archives import ArchiveBounds
+from packeton.core.composer.manifests import read_manifest
+from packeton.core.composer.packages import version_object
+from packeton.core.composer.versions import normalize
+from packeton.errors import Invalid, NotFound, PacketonError
+from packeton.features.packages.building import FILE_REF
+from packeton.features.packages.uploads import extension_of, read_manifest_of
+from packeton.interfaces.archives import IFileStore, IUploadRecords, Upload
+from packeton.interfaces.clocks import InThread
+from packeton.interfaces.packages import Package
+from packeton.interfaces.sources import Deliver, Finding, FoundVersion, ISource, OnLog, SourceReport
+
+__all__ = ["ArtifactSource", "DefinitionSource"]
+
+SCANNED = frozenset({"zip", "tar", "gz", "tgz"})
+MAX_SCANNED = 20_000
+MAX_DEPTH = 12
+MAX_PATH = 250
+
+
+@implementer(ISource)
+@define
+class ArtifactSource:
+    """Packages of type artifact: `archives` (ids of uploads), `repositoryPath`, and what a push said of an archive."""
+
+    _uploads: IUploadRecords
+    _store: IFileStore
+    _allowed: tuple[str, ...]
+    _bounds: ArchiveBounds
+    _in_thread: InThread
+
+    async def read(
+        self, package: Package, known: Mapping[str, str], deliver: Deliver, log: OnLog
+    ) -> SourceReport:
+        """Deliver a version for each archive."""
+        refs: set[str] = set()
+        overrides = package.settings.get("archiveOverrides") or {}
+        for number in package.settings.get("archives") or ():
+            upload = await self._uploads.get(int(number))
+            if upload is None:
+                log(f"The upload {number} is not there any more")
+                continue
+            override = overrides.get(str(number)) or {}
+            ref, commit = f"upload:{upload.reference}", _digest([upload.sha1, override])
+            refs.add(ref)
+            if known.get(ref) != commit:
+                await deliver([await self._in_thread(self._of_upload, upload, override, ref, commit)])
+        path = package.settings.get("repositoryPath")
+        if isinstance(path, str) and path:
+            root = await self._in_thread(_allowed_path, path, self._allowed)
+            for file in await self._in_thread(_scanned, root):
+                ref, commit = await self._in_thread(_ref_of, file, root)
+                refs.add(ref)
+                if known.get(ref) != commit:
+                    await deliver([await self._in_thread(self._of_file, file, ref, commit)])
+        return SourceReport(refs=frozenset(refs))
+
+    def _of_upload(
+        self, upload: Upload, override: Mapping[str, Any], ref: str, commit: str
+    ) -> Finding:
+        path = self._store.path(upload.filename)
+        dist = {"type": _dist_type(upload.extension), "shasum": upload.sha1}
+        return _finding(path, self._bounds, ref, commit, dist, upload.reference, override, upload.created_at)
+
+    def _of_file(self, file: Path, ref: str, commit: str) -> Finding:
+        sha1 = _sha1(file)
+        moment = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        dist = {"type": _dist_type(extension_of(file.name)), "shasum": sha1}
+        return _finding(file, self._bounds, ref, commit, dist, None, {}, moment)
+
+
+def _finding(
+    path: Path,
+    bounds: ArchiveBounds,
+    ref: str,
+    commit: str,
+    dist: dict[str, Any],
+    reference: str | None,
+    override: Mapping[str, Any],
+    moment: datetime,
+) -> Finding:
+    """Read one archive. What is wrong with it is the finding's problem, and no other's."""
+    try:
+        document = {**_parsed(read_manifest_of(path, bounds))}
+        if override.get("version"):
+            document["version"] = override["version"]
+        manifest = read_manifest(orjson.dumps(document))
+        pretty = manifest.document.get("version")
+        if not isinstance(pretty, str) or not pretty:
+            raise Invalid("composer.json has no version, which a package in an archive needs")
+        normalized = normalize(pretty)
+    except PacketonError as error:
+        return Finding(ref=ref, commit=commit, problems=(f"{path.name}: {error}",))
+    reference = reference or hashlib.sha1(f"{dist['shasum']}{normalized}".encode(), usedforsecurity=False).hexdigest()
+    source = override.get("source")
+    version = version_object(
+        manifest.document,
+        version=pretty,
+        version_normalized=normalized,
+        source=source if isinstance(source, Mapping) else None,
+        dist={**dist, "reference": reference},
+        time=moment,
+    )
+    found = FoundVersion(
+        version=version,
+        source_reference=str(path) if ref.startswith(FILE_REF) else None,
+        dist_reference=reference,
+        warnings=manifest.warnings,
+    )
+    return Finding(ref=ref, commit=commit, versions=(found,))
+
+
+@implementer(ISource)
+@define
+class DefinitionSource:
+    """Packages of type custom and virtual: `customVersions` with `version`, `dist` (id of an upload), `definition`."""
+
+    _uploads: IUploadRecords
+    _with_dists: bool
+    """False for virtual ones, whose archives hold their definition and nothing else."""
+
+    async def read(
+        self, package: Package, known: Mapping[str, str], deliver: Deliver, log: OnLog  # noqa: ARG002
+    ) -> SourceReport:
+        """Deliver a version for each definition."""
+        refs: set[str] = set()
+        entries = package.settings.get("customVersions") or ()
+        if not entries:
+            raise Invalid("the package has no versions; at least one is needed")
+        for entry in entries:
+            pretty = str(entry.get("version") or "")
+            ref, commit = f"custom:{pretty[:200]}", _digest(entry)
+            refs.add(ref)
+            if known.get(ref) == commit:
+                continue
+            try:
+                found = await self._version(package, entry, pretty)
+            except PacketonError as error:
+                await deliver([Finding(ref=ref, commit=commit, problems=(str(error),))])
+            else:
+                await deliver([Finding(ref=ref, commit=commit, versions=(found,))])
+        return SourceReport(refs=frozenset(refs))
+
+    async def _version(self, package: Package, entry: Mapping[str, Any], pretty: str) -> FoundVersion:
+        normalized = normalize(pretty)
+        definition = entry.get("definition") or {}
+        document = _parsed(definition.encode()) if isinstance(definition, str) else dict(definition)
+        manifest = read_manifest(orjson.dumps({**document, "name": package.name, "version": pretty}))
+        source, dist = document.get("source"), document.get("dist")
+        reference: str | None = None
+        if not self._with_dists:
+            reference = hashlib.sha1(orjson.dumps(manifest.document), usedforsecurity=False).hexdigest()
+            dist = {"type": "zip", "reference": reference}
+        elif entry.get("dist"):
+            upload = await self._uploads.get(int(entry["dist"]))
+            if upload is None:
+                raise NotFound(f"the uploaded archive of {pretty} is not there any more")
+            reference = upload.reference
+            dist = {"type": _dist_type(upload.extension), "reference": reference, "shasum": upload.sha1}
+        else:
+            _check_foreign(pretty, source, dist)
+        version = version_object(
+            manifest.document,
+            version=pretty,
+            version_normalized=normalized,
+            source=source if isinstance(source, Mapping) else None,
+            dist=dist if isinstance(dist, Mapping) else None,
+            time=_time(document.get("time")),
+        )
+        return FoundVersion(version=version, dist_reference=reference, warnings=manifest.warnings)
+
+
+def _check_foreign(pretty: str, source: Any, dist: Any) -> None:
+    """Refuse a definition that leads nowhere, or to this machine's files. Raises Invalid."""
+    places = [place for place in (source, dist) if isinstance(place, Mapping)]
+    if not places:
+        raise Invalid(f"{pretty} needs an uploaded archive, or a dist or source in its definition")
+    for place in places:
+        url = place.get("url")
+        if not isinstance(url, str) or place.get("type") == "path" or url.startswith(("/", ".", "file:", "\\")):
+            raise Invalid(f"{pretty}: a dist or source needs an address; local paths are not allowed")
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(content)
+    except ValueError as error:
+        raise Invalid(f"composer.json does not contain valid JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise Invalid("composer.json does not contain a JSON object")
+    return document
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _dist_type(extension: str) -> str:
+    return "zip" if extension == "zip" else "tar"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:40]
+
+
+def _allowed_path(path: str, allowed: Sequence[str]) -> Path:
+    """Return a directory that packages may look into. Raises Invalid, without telling what is there."""
+    wanted = Path(os.path.normpath(path))
+    if not wanted.is_absolute() or not any(wanted.is_relative_to(os.path.abspath(root)) for root in allowed):  # noqa: PTH100
+        raise Invalid("the directory is not below one of packeton.artifacts.allowed_paths")
+    if not wanted.is_dir():
+        raise Invalid("the directory is not there, or cannot be read")
+    return wanted
+
+
+def _scanned(root: Path) -> list[Path]:
+    """Return the archives below *root*, sorted; links are followed, loops of them end."""
+    found = sorted(_walk(root, set(), 0))
+    if len(found) > MAX_SCANNED:
+        raise Invalid(f"the directory holds more than {MAX_SCANNED} archives")
+    return found
+
+
+def _walk(folder: Path, seen: set[tuple[int, int]], depth: int) -> Iterator[Path]:
+    try:
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in seen or depth > MAX_DEPTH:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir():
+            yield from _walk(entry, seen, depth + 1)
+        elif entry.is_file() and extension_of(entry.name) in SCANNED and len(str(entry)) < MAX_PATH:
+            yield entry
+
+
+def _ref_of(file: Path, root: Path) -> tuple[str, str]:
+    """Return the ref of a file, and what changes when it does."""
+    status = file.stat()
+    name = hashlib.sha256(str(file.relative_to(root)).encode(errors="replace")).hexdigest()[:40]
+    return f"{FILE_REF}{name}", f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _sha1(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha1").hexdigest()
+
