@@ -1,7 +1,8 @@
 """The content of one data directory: blobs, records, and the threads that work on them."""
 
 import secrets
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from attrs import define, field
 from twisted.application.service import MultiService, Service
@@ -21,7 +22,9 @@ from packeton.interfaces.blobs import IBlobStore
 from packeton.interfaces.clocks import InThread, now_of
 from packeton.web.metrics import Metrics
 
-__all__ = ["Store", "database_of", "open_store"]
+__all__ = ["Store", "blocking_database", "database_of", "open_store"]
+
+T = TypeVar("T")
 
 
 @define
@@ -88,6 +91,17 @@ def open_store(settings: Settings, reactor: Any, blobs: IBlobStore | None = None
         storage=Storage(blobs, records, files, now_of(reactor), _new_name),
         renditions=Renditions(files, settings.cache.memory_bytes),
     )
+
+
+def blocking_database(settings: Settings) -> tuple[DatabaseAddress, Database]:
+    """Return the database without threads, for tools that may block: only its blocking calls are of use."""
+
+    def nowhere(work: Callable[..., T], /, *args: object) -> Awaitable[T]:
+        raise NotImplementedError(f"{work} {args}: this database has no threads")
+
+    address = database_of(settings)
+    DataDirectory(settings.data).prepare()
+    return address, Database.on(address, writer=nowhere, readers=nowhere, connections=1)
 
 
 def database_of(settings: Settings) -> DatabaseAddress:

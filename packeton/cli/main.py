@@ -6,6 +6,7 @@ import click
 
 from packeton import __version__
 from packeton.cli.cache import cache
+from packeton.cli.database import database
 from packeton.cli.groups import group
 from packeton.cli.keys import generate_keypair, keys
 from packeton.cli.manager import user_manager
@@ -32,6 +33,7 @@ def program() -> None:
 
 program.add_command(config)
 program.add_command(cache)
+program.add_command(database)
 program.add_command(worker)
 program.add_command(run_workers)
 program.add_command(user)

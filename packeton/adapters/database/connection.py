@@ -9,7 +9,7 @@ of work must be a function of its connection alone: it is run again when the dat
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Self, TypeVar
 
 from attrs import define, field
@@ -28,7 +28,6 @@ log = Logger()
 
 T = TypeVar("T")
 
-ATTEMPTS: Final = 5
 PAUSES: Final = (0.01, 0.05, 0.2, 0.5)
 """Seconds before the second attempt, the third …"""
 MAX_WAITING: Final = 2000
@@ -72,8 +71,13 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """Return the engine that writes, for blocking tools that own their thread."""
+        """Return the engine that writes, for tools that block."""
         return self._engine
+
+    @property
+    def reading_engine(self) -> Engine:
+        """Return the engine that reads, for tools that block."""
+        return self._readers or self._engine
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """
@@ -137,9 +141,13 @@ class Database:
         self.prepare()
         return self._attempted(lambda: _once(engine, work))
 
-    def _attempted(self, attempt: Callable[[], T]) -> T:
+    def once(self, attempt: Callable[[], T]) -> T:
+        """Run *attempt* and raise kinds of ours. Blocking, for tools without threads."""
+        return self._attempted(attempt, ())
+
+    def _attempted(self, attempt: Callable[[], T], pauses: Sequence[float] = PAUSES) -> T:
         doubtful = 0
-        for pause in (*PAUSES, None):
+        for pause in (*pauses, None):
             try:
                 return attempt()
             except exc.IntegrityError as error:
