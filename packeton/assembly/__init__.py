@@ -82,7 +82,7 @@ def build(
     if worker is not None:
         worker.setServiceParent(periodic)
     sign_in = open_sign_in(settings, store, accounts)
-    sign_in_work(sign_in, store).setServiceParent(periodic)
+    sign_in_work(sign_in, store, serves=extra is None).setServiceParent(periodic)
     services = MultiService()
     Running(mirroring, periodic, packages.children, owns=extra is None).setServiceParent(services)
     store.metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))

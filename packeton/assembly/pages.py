@@ -10,6 +10,7 @@ from attrs import define
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 
 from packeton.adapters.database.audit import AuditRecords
 from packeton.adapters.database.sessions import SessionRecords
@@ -17,7 +18,7 @@ from packeton.adapters.identity.ldap import LdapDirectory
 from packeton.adapters.mail import NoMailer, SmtpMailer
 from packeton.adapters.threads import Threads
 from packeton.adapters.upstream.connecting import Trust
-from packeton.assembly.accounts import Accounts
+from packeton.assembly.accounts import Accounts, web_tokens_of
 from packeton.assembly.store import Store
 from packeton.background.periodic import PeriodicService
 from packeton.config.mail import mail_sender, mail_server
@@ -29,6 +30,7 @@ from packeton.features.access.audit import AuditTrail
 from packeton.features.access.authentication import Attempt
 from packeton.features.access.chain import UserChain
 from packeton.features.access.factors import SecondFactors
+from packeton.features.access.first_admin import FirstAdmin
 from packeton.features.access.issuing import TokenIssuing
 from packeton.features.access.recovery import PasswordRecovery
 from packeton.features.access.sessions import Sessions, SessionTimes
@@ -41,6 +43,7 @@ from packeton.web.admin.login import LoginRoutes
 from packeton.web.admin.passwords import PasswordRoutes
 from packeton.web.admin.profile import ProfileRoutes
 from packeton.web.admin.rendering import Pages
+from packeton.web.admin.setup import SetupRoutes
 from packeton.web.admin.tokens import TokenRoutes
 from packeton.web.admin.trails import TrailRoutes
 from packeton.web.cors import Cors
@@ -61,6 +64,8 @@ __all__ = [
 
 HASHING_THREADS = 2
 
+log = Logger()
+
 
 @define(kw_only=True)
 class SignIn:
@@ -75,6 +80,7 @@ class SignIn:
     audit: AuditRecords
     trail: AuditTrail
     issuing: TokenIssuing
+    first_admin: FirstAdmin
 
     def observe(self, attempt: Attempt) -> None:
         """Note a verification of credentials in the trail."""
@@ -92,6 +98,18 @@ class SignIn:
                 claimed=attempt.problem is not None and attempt.user_id is None,
             )
         )
+
+
+class _Beginning(Service):
+    """Offers to make the first administrator."""
+
+    def __init__(self, first_admin: FirstAdmin) -> None:
+        self._first_admin = first_admin
+
+    def startService(self) -> None:
+        super().startService()
+        offered = Deferred.fromCoroutine(self._first_admin.offer())
+        offered.addErrback(lambda failure: log.failure("The start went wrong", failure))
 
 
 class _Trail(Service):
@@ -171,6 +189,7 @@ def open_sign_in(settings: Settings, store: Store, accounts: Accounts) -> SignIn
         audit=audit,
         trail=trail,
         issuing=accounts.issuing,
+        first_admin=FirstAdmin(accounts.users, accounts.people, lambda: secrets.token_urlsafe(24), _address(settings)),
     )
 
 
@@ -192,15 +211,17 @@ def page_routes(
             tokens=accounts.tokens,
             audit=sign_in.audit,
             trail=sign_in.trail,
+            web_tokens=web_tokens_of(settings, sign_in.chain, now),
         ),
         TokenRoutes(pages, sign_in.issuing, accounts.tokens, now),
+        SetupRoutes(pages, sign_in.first_admin),
         TrailRoutes(pages, accounts.users, sign_in.audit, sign_in.trail),
         landing,
     ]
 
 
-def sign_in_work(sign_in: SignIn, store: Store) -> MultiService:
-    """Return what is done again and again."""
+def sign_in_work(sign_in: SignIn, store: Store, *, serves: bool) -> MultiService:
+    """Return what is done again and again, and at the start of a process that *serves* pages."""
     services = MultiService()
     for name, every, work in (
         ("the audit trail", timedelta(seconds=5), sign_in.trail.flush),
@@ -208,6 +229,8 @@ def sign_in_work(sign_in: SignIn, store: Store) -> MultiService:
     ):
         PeriodicService(name, store.reactor, every, work).setServiceParent(services)
     _Trail(sign_in).setServiceParent(services)
+    if serves:
+        _Beginning(sign_in.first_admin).setServiceParent(services)
     return services
 
 
@@ -236,6 +259,14 @@ def _page(path: Path) -> bytes:
             return file.read(MAX_PAGE_BYTES)
     except OSError as error:
         raise ConfigurationInvalid(f"packeton.web_protection.custom_page: {path}: {error.strerror}") from error
+
+
+def _address(settings: Settings) -> str:
+    """Return our address as far as the settings tell it."""
+    if settings.public_url is not None:
+        return settings.public_url.rstrip("/")
+    port = re.match(r"tcp:(?:port=)?([0-9]+)", settings.listen[0])
+    return f"http://127.0.0.1:{port[1]}" if port else ""
 
 
 def _mailer(settings: Settings, store: Store) -> IMailer:

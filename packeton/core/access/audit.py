@@ -12,7 +12,7 @@ from typing import Final
 from attrs import evolve, field, frozen
 from attrs.converters import optional
 
-__all__ = ["KEPT_PER_USER", "AuditEntry", "AuditEvent", "Source", "masked", "merge"]
+__all__ = ["KEPT_PER_USER", "MAX_DOWNLOADS", "AuditEntry", "AuditEvent", "Source", "masked", "merge"]
 
 KEPT_PER_USER: Final = 50
 LOOKED_AT: Final = 4

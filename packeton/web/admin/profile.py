@@ -14,6 +14,7 @@ from packeton.features.access.factors import SecondFactors
 from packeton.features.access.issuing import TokenIssuing
 from packeton.features.access.sessions import Sessions
 from packeton.features.access.signing_in import SigningIn
+from packeton.features.access.web_tokens import JwtAuthenticator
 from packeton.interfaces.accounts import ITokenRecords
 from packeton.interfaces.audit import IAuditRecords, IAuditTrail
 from packeton.web.admin.emails import is_email
@@ -39,6 +40,7 @@ class ProfileRoutes:
     tokens: ITokenRecords
     audit: IAuditRecords
     trail: IAuditTrail
+    web_tokens: JwtAuthenticator | None = None
 
     def install(self, app: Klein) -> None:
         """Add these routes to *app*."""
@@ -47,6 +49,7 @@ class ProfileRoutes:
             ("/profile/edit", ("GET",), self.edit_form),
             ("/profile/edit", ("POST",), self.edit),
             ("/profile/regenerate-token", ("POST",), self.regenerate),
+            ("/profile/web-token", ("POST",), self.web_token),
             ("/profile/login-attempts", ("GET",), self.attempts),
             ("/profile/sessions", ("GET",), self.list_sessions),
             ("/profile/sessions/end", ("POST",), self.end_sessions),
@@ -66,6 +69,13 @@ class ProfileRoutes:
         user = _own(visit.signed_in)
         issued = await self.issuing.api_token(user.id)
         return await self._profile(visit, secret=issued.secret)
+
+    async def web_token(self, visit: Visit) -> bytes:
+        """Show the account's JSON web token."""
+        visit.form()
+        if self.web_tokens is None:
+            raise NotFound("no such page")
+        return await self._profile(visit, web_token=self.web_tokens.token_of(visit.signed_in))
 
     async def edit_form(self, visit: Visit) -> bytes:
         """The form for address and notifications."""
@@ -143,7 +153,7 @@ class ProfileRoutes:
             return LATER
         return None if good else WRONG
 
-    async def _profile(self, visit: Visit, secret: str | None = None) -> bytes:
+    async def _profile(self, visit: Visit, secret: str | None = None, web_token: str | None = None) -> bytes:
         account = visit.signed_in
         found = await self.tokens.of_owner(_id(account), account.name)
         api = next((token for token in found if token.kind is TokenKind.API), None)
@@ -153,6 +163,8 @@ class ProfileRoutes:
             account=account,
             api=api,
             secret=secret,
+            web_token=web_token,
+            has_web_tokens=self.web_tokens is not None,
             personal=sum(token.kind is TokenKind.PERSONAL for token in found),
             factor=self.factors.is_on(account.user),
         )

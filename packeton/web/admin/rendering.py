@@ -46,6 +46,7 @@ NOTICES: Final = {
     "factor-off": "Signing in needs no code any more.",
     "everywhere": "All other browsers are signed out.",
     "link-old": "This link was used already, or is too old. Ask for a new one.",
+    "admin-made": "The administrator is made. Sign in now.",
     "repository": "You see another repository now.",
     "saved": "Saved.",
 }

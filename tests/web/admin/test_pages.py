@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
 from packeton.core.access import totp
 from packeton.core.access.accounts import Subrepo
 from tests.support.accounts import settled
@@ -595,3 +598,93 @@ class MailedPasswordTests(PagesTestCase):
         self.assertEqual(200, browser.get(path).status)
         browser.post(path, {"plainPassword": "welcome", "repeated": "welcome"})
         self.assertEqual(303, self.browser().sign_in(self.name, "welcome").status)
+
+
+class SetupTests(unittest.TestCase):
+    """The first start of an empty installation."""
+
+    def start(self, folder: Path) -> str | None:
+        """Start a server and return the path of the link that it shows."""
+        self.server = Server(folder / "server", {"mirrors": {"open": {"url": "http://127.0.0.1:9"}}, "app_secret": "s" * 40}).start()
+        deadline = time.monotonic() + (5 if not (folder / "made").exists() else 1)
+        while time.monotonic() < deadline:
+            found = re.findall(r"open http://\S+?(/setup/[\w-]{32})", self.server.log)
+            if found and found[-1] not in self.seen:
+                self.seen.add(found[-1])
+                return found[-1]
+            time.sleep(0.05)
+        return None
+
+    def stop(self) -> None:
+        """Stop the server that was started last."""
+        self.server.stop()
+
+    def test_first_admin(self) -> None:
+        """The log shows a link that makes one administrator; after that there is no link, and the old one is nothing."""
+        self.seen: set[str] = set()
+        with tempfile.TemporaryDirectory() as holder:
+            folder = Path(holder)
+            path = self.start(folder)
+            self.addCleanup(self.stop)
+            self.assertIsNotNone(path)
+            browser = Browser(self.server.url)
+            self.assertEqual(404, browser.get("/setup/" + "x" * 32).status)
+            good = {"username": "chief", "email": "chief@example.com", "plainPassword": PASSWORD, "repeated": PASSWORD}
+            for change, told in (
+                ({"username": "a b"}, "only letters"), ({"email": "x"}, "no e-mail"), ({"plainPassword": "x", "repeated": "x"}, "at least 6"),
+                ({"repeated": "other"}, "differ"),
+            ):  # fmt: skip
+                self.assertEqual(200, browser.get(path).status)
+                self.assertEqual(400, browser.post(path, good | change).status)
+                self.assertIn(told, browser.text)
+            self.assertEqual(403, browser.post(path, good, token="x").status)
+            browser.get(path)
+            browser.post(path, good)
+            self.assertEqual("/login?notice=admin-made", browser.location())
+            self.assertEqual(404, browser.get(path).status)
+            browser.sign_in("chief")
+            self.assertEqual(200, browser.get("/users/sessions/list").status)
+            self.assertNotIn(path, "\n".join(line for line in self.server.log.splitlines() if "packeton.access" in line))
+            self.assertEqual(0, self.server.stop())
+            (folder / "made").touch()
+            self.assertIsNone(self.start(folder))
+            self.assertEqual(404, Browser(self.server.url).get(path).status)
+            self.server.stop()
+
+
+class WebTokenTests(PagesTestCase):
+    """The JSON web token on the profile."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        key = ed25519.Ed25519PrivateKey.generate()
+        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        cls.settings = {"jwt_authentication": {"private_key": pem.decode()}}
+        super().setUpClass()
+
+    def test_shown(self) -> None:
+        """It is shown on demand, by POST, and opens what its owner may see."""
+        self.records.change(self.name, roles=frozenset({"ROLE_FULL_CUSTOMER"}))
+        browser = self.signed_in()
+        browser.get("/profile")
+        self.assertNotIn("pk_jwt_", browser.text)
+        good = browser.token()
+        self.assertEqual(403, browser.post("/profile/web-token", token="x").status)
+        browser.post("/profile/web-token", token=good)
+        token = re.search(r"pk_jwt_[\w.-]+", browser.text)[0]
+        url = f"{self.server.url}/mirror/closed/p2/acme/foo.json"
+        self.assertNotIn(fetch(url, headers=self.basic(token)).status, {401, 403})
+        self.assertEqual(401, fetch(url, headers=self.basic(token[:-3] + "abc")).status)
+
+    def test_downloads_in_the_trail(self) -> None:
+        """What Composer says to have installed is in the trail of who said it."""
+        browser = self.signed_in()
+        browser.get("/profile")
+        browser.post("/profile/regenerate-token")
+        secret = re.search(r'id="secret">([^<]+)<', browser.text)[1]
+        body = b'{"downloads": [{"name": "acme/foo", "version": "1.0.0.0"}]}'
+        answer = fetch(f"{self.server.url}/downloads/", "POST", {**self.basic(secret), "Content-Type": "application/json"}, body)
+        self.assertEqual(200, answer.status)
+        browser.get("/profile/login-attempts")
+        self.assertIn("Downloads", browser.text)
+        self.assertIn("acme/foo 1.0.0.0", browser.text)
