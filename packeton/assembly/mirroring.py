@@ -7,6 +7,8 @@ from datetime import timedelta
 from attrs import define
 
 from packeton.adapters.database.mirrors import MirrorRecords
+from packeton.adapters.database.packages import PackageRecords
+from packeton.adapters.database.revisions import Revisions
 from packeton.adapters.database.syncs import SyncRecords, owner_name
 from packeton.assembly.mirrors import mirror_site
 from packeton.assembly.store import Store
@@ -17,6 +19,7 @@ from packeton.errors import NotFound
 from packeton.features.caching.fills import Fills
 from packeton.features.mirroring.approvals import Approvals
 from packeton.features.mirroring.directory import MirrorSite
+from packeton.features.mirroring.ownership import OwnNames
 from packeton.features.mirroring.policy import IsPrivate, Policies, Policy, PolicyRules
 from packeton.features.mirroring.summaries import Summaries, Summary
 from packeton.features.mirroring.synchronising import Synchroniser
@@ -63,16 +66,12 @@ class Mirroring:
         await self.transports.close()
 
 
-async def _none_is_private(_name: str) -> bool:
-    return False
-
-
-def open_mirroring(store: Store, environment: Mapping[str, str], is_private: IsPrivate = _none_is_private) -> Mirroring:
+def open_mirroring(store: Store, environment: Mapping[str, str], is_private: IsPrivate | None = None) -> Mirroring:
     """
     Put the mirrors of the settings together.
 
     Args:
-        is_private: Says if a name is one of our own packages, which no mirror serves.
+        is_private: Says if a name is one of our own packages, which no mirror serves; default: they are read once.
     """
     settings, reactor = store.settings, store.reactor
     records, sync_records = MirrorRecords(store.database), SyncRecords(store.database)
@@ -85,6 +84,7 @@ def open_mirroring(store: Store, environment: Mapping[str, str], is_private: IsP
         observe=store.metrics.on_fill,
     )
     transports = Transports(reactor, settings.upstream, environment)
+    is_private = is_private or OwnNames(PackageRecords(store.database), Revisions(store.database))
     now, owner = now_of(reactor), owner_name(secrets.token_hex(4))
     sites: dict[str, MirrorSite] = {}
     synchronisers: dict[str, Synchroniser] = {}

@@ -97,6 +97,23 @@ class DecisionTests(_Stories):
         self.assertNotIn("acme/foo", self.run_command("mirror", "review", "up"))
         self.assertTrue(self.listed()["up"]["strict"])
 
+    def test_frozen(self) -> None:
+        """A frozen mirror serves its snapshot, whatever upstream does; a run that somebody asks for goes through."""
+        mirror = {"url": self.origin.url, "public_access": True, "sync_lazy": True, "sync_interval": 0}
+        server = self.server(mirrors={"up": mirror})
+        path, theirs = f"{server.url}/mirror/up/p2/acme/foo.json", "/p2/acme/foo.json"
+        fetch(path)
+        self.run_command("mirror", "settings", "up", "--no-sync")
+        time.sleep(1.5)
+        asked = self.origin.count(theirs)
+        for _ in range(3):
+            self.assertEqual(200, fetch(path).status)
+        self.assertEqual(asked, self.origin.count(theirs))
+        self.run_command("mirror", "sync", "up", "--force")
+        self.assertEqual(asked + 1, self.origin.count(theirs))
+        self.run_command("mirror", "settings", "up", "--sync")
+        self.until(lambda: fetch(path).status == 200 and self.origin.count(theirs) > asked + 1)
+
     def test_rules(self) -> None:
         """Reserved vendors and allow-lists, with an exception for one mirror."""
         mirror = {"url": self.origin.url, "public_access": True, "sync_lazy": True}

@@ -167,6 +167,7 @@ class Storage:
 
     async def _drop(self, entry: CacheEntry) -> None:
         try:
+            self._forget(entry.key)  # another process may have put another in its place
             current = await self.find(entry.key, entry.variant)
             if current is None or current.blob == entry.blob:
                 await self.remove(entry.key, entry.variant)

@@ -10,10 +10,11 @@ from packeton.core.caching.decisions import Listed
 from packeton.core.composer.metadata import JsonObject, read_object, read_package, versions_of
 from packeton.core.composer.names import PackageName
 from packeton.core.composer.roots import Resource, listed_in
-from packeton.errors import NotFound
+from packeton.errors import NotFound, StorageFailed
 from packeton.features.caching.storage import Storage
+from packeton.features.mirroring.documents import Outcome
 from packeton.features.mirroring.mirrors import Mirror
-from packeton.features.mirroring.originals import Originals
+from packeton.features.mirroring.originals import Original, Originals
 from packeton.features.mirroring.synchronising import Changes, SourceRoot
 from packeton.interfaces.caching import ICacheRecords
 from packeton.interfaces.clocks import InThread
@@ -73,17 +74,26 @@ class UpstreamSource:
         first = False
         if one.digest and (is_old or not self._mirror.rules.disable_v1):
             held = await self._originals.held(name)
-            await self._originals.hashed(name, one.digest)
+            await self._check_kept(await self._originals.hashed(name, one.digest))
             first = held != one.digest
         if one.digest and is_old:
             return first
         try:
-            second = await self._mirror.refresh(name)
+            found = await self._originals.package(name, refresh=True)
         except NotFound:
             if not one.digest:
                 raise
             return first  # it is there for Composer 1 only
-        return first or second
+        for original in found:
+            if original.generation == 2:
+                await self._check_kept(original)
+        return first or any(original.outcome is Outcome.MISS for original in found)
+
+    async def _check_kept(self, original: Original) -> None:
+        """A synchronisation is for what lies in the store. Raises StorageFailed when it took nothing."""
+        entry = await self._storage.find(original.key)
+        if entry is None or entry.sha256 != original.digest:
+            raise StorageFailed(f"{original.key} could not be kept")
 
     async def versions(self, name: PackageName) -> list[JsonObject]:
         """Return all versions of a package in full, as upstream has them. Raises NotFound, UpstreamFailed."""

@@ -8,7 +8,8 @@ written down with the digests that it tells, a thousand at a time, and those who
 fetched, some at once; names without a digest are fetched once a run. Memory does not grow with the number of names.
 
 One process at a time runs a mirror, by a lock with a lease. Single failures are skipped and counted; upstream saying
-that we may not (401, 403), many strange answers, or a long row of failures end the run, and the next one goes on.
+that we may not (401, 403), a store that takes nothing, many strange answers, or a long row of failures end the run, and
+the next one goes on.
 """
 
 from collections import Counter
@@ -25,7 +26,15 @@ from twisted.python.failure import Failure
 
 from packeton.core.caching.decisions import Listed, Phase, SyncState, Wish
 from packeton.core.caching.modes import Mode, interval_of
-from packeton.errors import BadContent, Conflict, NotFound, PacketonError, UpstreamFailed, UpstreamRefused
+from packeton.errors import (
+    BadContent,
+    Conflict,
+    NotFound,
+    PacketonError,
+    StorageFailed,
+    UpstreamFailed,
+    UpstreamRefused,
+)
 from packeton.features.mirroring.policy import Policy
 from packeton.interfaces.clocks import Now, now_of
 from packeton.interfaces.mirrors import IMirrorRecords, ISyncRecords, Which
@@ -243,7 +252,7 @@ class Synchroniser:
     async def _refresh_used(self, root: SourceRoot) -> None:
         changes = await self._changes() if root.changes else None
         counts = await self._packages.counts(self.alias)
-        known = None if changes is None else changes.names
+        known = None if changes is None or self._wants_all else changes.names
         self.state = evolve(self.state, total=counts.enabled if known is None else len(known))
         while some := await self._packages.packages(self.alias, Which.ENABLED, self.state.cursor, PAGE):
             wanted = await self._policy.allowed([one.name for one in some if known is None or one.name in known])
@@ -251,6 +260,11 @@ class Synchroniser:
             await self._keep(evolve(self.state, cursor=some[-1].name))
         if changes is not None:
             await self._keep(evolve(self.state, changes_since=changes.timestamp))
+
+    @property
+    def _wants_all(self) -> bool:
+        """Say if what the feed leaves out is wanted as well: it was forgotten, or the feed was never asked."""
+        return self.state.wish is Wish.RESET or not self.state.changes_since
 
     async def _changes(self) -> Changes | None:
         """Ask the feed; None: it did not answer, so anything may have changed."""
@@ -318,7 +332,7 @@ class Synchroniser:
 
     def _note_failure(self, one: Listed, error: PacketonError) -> None:
         """Count a failure. Raises what ends the run."""
-        if _is_final(error):
+        if _is_final(error) or isinstance(error, StorageFailed):
             raise error
         self._in_a_row += 1
         kind = type(error).__name__

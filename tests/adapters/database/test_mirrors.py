@@ -19,6 +19,14 @@ class MirrorRecordsTests(OnSqlite, MirrorRecordsContract, SynchronousTestCase):
         return MirrorRecords(self.make_database())
 
 
+class MirrorRecordsOnPostgresqlTests(OnPostgresql, MirrorRecordsTests):
+    """On PostgreSQL."""
+
+
+class MirrorRecordsOnMysqlTests(OnMysql, MirrorRecordsTests):
+    """On MariaDB."""
+
+
 class SyncRecordsTests(OnSqlite, SyncRecordsContract, SynchronousTestCase):
     """On SQLite."""
 
@@ -53,4 +61,12 @@ class PostgresqlSyncRecordsTests(OnPostgresql, SyncRecordsTests):
 
 
 class MysqlSyncRecordsTests(OnMysql, SyncRecordsTests):
+    """On MariaDB."""
+
+
+class SyncRecordsOnPostgresqlTests(OnPostgresql, SyncRecordsTests):
+    """On PostgreSQL."""
+
+
+class SyncRecordsOnMysqlTests(OnMysql, SyncRecordsTests):
     """On MariaDB."""

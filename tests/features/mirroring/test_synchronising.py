@@ -13,7 +13,15 @@ from packeton.adapters.database.mirrors import MirrorRecords
 from packeton.adapters.database.syncs import SyncRecords
 from packeton.core.caching.decisions import Choices, Listed, Phase, SyncState, Wish
 from packeton.core.caching.modes import AllowList, Mode
-from packeton.errors import BadContent, Conflict, NotFound, UpstreamFailed, UpstreamRefused, UpstreamTimedOut
+from packeton.errors import (
+    BadContent,
+    Conflict,
+    NotFound,
+    StorageFailed,
+    UpstreamFailed,
+    UpstreamRefused,
+    UpstreamTimedOut,
+)
 from packeton.features.mirroring.policy import Policy, PolicyRules
 from packeton.features.mirroring.synchronising import Changes, SourceRoot, Synchroniser
 from tests.support.store import MemoryCache
@@ -245,6 +253,15 @@ class SynchroniserTests(SynchronousTestCase):
         self.assertIsNone(state.synced_at)
         self.source.failures = {"acme/p01": UpstreamRefused("https://up.example/x: upstream answered 451", status=451)}
         self.assertEqual(1, self.get(self.sync().run()).failed)
+
+    def test_full_store(self) -> None:
+        """A store that takes nothing ends the run; what was not kept is fetched by the next one."""
+        self.source.failures = {"acme/p07": StorageFailed("no space left")}
+        self.assertIn("no space", self.fails(self.sync().run(), StorageFailed))
+        self.source.failures = {}
+        self.take()
+        self.assertEqual(0, self.get(self.sync().run()).failed)
+        self.assertIn("acme/p07", self.take())
 
     def test_strange_answers(self) -> None:
         """More than eleven damaged answers end the run; and so do a hundred failures in a row."""
