@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 from packeton.adapters.database.audit import AuditRecords
+from packeton.adapters.database.connection import Database
 from packeton.adapters.database.revisions import Revisions
 from packeton.adapters.database.sessions import SessionRecords
 from packeton.adapters.database.users import UserRecords
@@ -18,8 +19,10 @@ __all__ = ["MemoryAccounts", "settled"]
 class MemoryAccounts(MemoryCache):
     """Records, and sessions on them."""
 
-    def __init__(self, elsewhere: Any = ()) -> None:
+    def __init__(self, elsewhere: Any = (), database: Database | None = None) -> None:
         super().__init__()
+        if database is not None:
+            self.database = database
         numbers = count()
         self.users = UserRecords(self.database, Revisions(self.database))
         self.session_records = SessionRecords(self.database)

@@ -12,15 +12,16 @@ from packeton.errors import StorageFailed
 from packeton.features.access.audit import AuditTrail
 from packeton.interfaces.audit import IAuditRecords, IAuditTrail
 from tests.support.accounts import MemoryAccounts, settled
+from tests.support.databases import OnMysql, OnPostgresql, OnSqlite
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class AuditTests(SynchronousTestCase):
-    """Merging, masking and retention, over the records in SQLite."""
+class AuditContract:
+    """Merging, masking and retention; mix into a TestCase; `make_database` gives an empty one."""
 
     def setUp(self) -> None:
-        self.store = MemoryAccounts()
+        self.store = MemoryAccounts(database=self.make_database())
         self.addCleanup(self.store.close)
         self.records = self.store.audit_records
         self.trail = AuditTrail(self.records)
@@ -124,8 +125,28 @@ class AuditTests(SynchronousTestCase):
         self.note(agent="x" * 5000, address="a", error="e" * 5000)
         self.assertEqual({512}, {len(self.trail._waiting[0].agent), len(self.trail._waiting[0].error)})
 
+    def test_claimed(self) -> None:
+        """A name that was only claimed is kept under the user who has it, and dropped where nobody has."""
+        self.note(user_id=None, name="ANN", success=False, error="no such token", claimed=True)
+        self.note(user_id=None, name="nobody", success=False, error="no such token", claimed=True)
+        [entry] = self.entries()
+        self.assertEqual(("ann", self.ann), (entry.event.name, entry.event.user_id))
+        self.assertEqual(1, len(settled(self.records.newest(10))))
+
     def test_masked(self) -> None:
         """Two characters, five with an underscore, and the last one; nothing of a short one."""
         self.assertEqual("ab***j", masked("abcdefghij"))
         self.assertEqual("pat_x***9", masked("pat_xsecret9"))
         self.assertEqual("***", masked("secret1"))
+
+
+class SqliteAuditTests(OnSqlite, AuditContract, SynchronousTestCase):
+    """On SQLite."""
+
+
+class PostgresqlAuditTests(OnPostgresql, AuditContract, SynchronousTestCase):
+    """On PostgreSQL."""
+
+
+class MysqlAuditTests(OnMysql, AuditContract, SynchronousTestCase):
+    """On MariaDB."""

@@ -5,10 +5,12 @@ from datetime import timedelta
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from packeton.adapters.database.tables.accounts import sessions
 from packeton.core.access.accounts import Account
 from packeton.errors import StorageFailed
 from packeton.interfaces.sessions import ISessionRecords
 from tests.support.accounts import MemoryAccounts, settled
+from tests.support.databases import OnMysql, OnPostgresql, OnSqlite
 
 HERE = {"address": "192.0.2.1", "agent": "Browser/1"}
 
@@ -28,12 +30,12 @@ class Elsewhere:
         return Account(name=name, roles=self.roles[name]) if name in self.roles else None
 
 
-class SessionTests(SynchronousTestCase):
-    """Over the records in SQLite."""
+class SessionContract:
+    """Mix into a TestCase; `make_database` gives an empty one."""
 
     def setUp(self) -> None:
         self.elsewhere = Elsewhere()
-        self.store = MemoryAccounts([self.elsewhere])
+        self.store = MemoryAccounts([self.elsewhere], self.make_database())
         self.addCleanup(self.store.close)
         self.sessions, self.clock = self.store.sessions, self.store.clock
         self.ann = self.store.user("ann")
@@ -58,8 +60,9 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual("ann", self.name(cookie))
         [session] = settled(self.sessions.of_account(self.ann))
         self.assertEqual(("192.0.2.1", "Browser/1", "password"), (session.address, session.agent, session.method))
-        with self.store.engine.connect() as connection:
-            self.assertNotIn(cookie, "\n".join(connection.connection.iterdump()))
+        everything = settled(self.store.database.run(lambda one: repr(one.execute(sessions.select()).all())))
+        self.assertIn(session.digest, everything)
+        self.assertNotIn(cookie, everything)
         settled(self.sessions.close(cookie))
         self.assertIsNone(self.name(cookie))
 
@@ -217,3 +220,15 @@ class SessionTests(SynchronousTestCase):
         user_id = self.ann.user.id
         answers = [settled(self.sessions.use_code(user_id, counter)) for counter in (10, 10, 9, 11)]
         self.assertEqual([True, False, False, True], answers)
+
+
+class SqliteSessionTests(OnSqlite, SessionContract, SynchronousTestCase):
+    """On SQLite."""
+
+
+class PostgresqlSessionTests(OnPostgresql, SessionContract, SynchronousTestCase):
+    """On PostgreSQL."""
+
+
+class MysqlSessionTests(OnMysql, SessionContract, SynchronousTestCase):
+    """On MariaDB."""
