@@ -71,7 +71,7 @@ class _IndexPack(PackSink):
 
     def __init__(self, git: str, mirror: Path, max_bytes: int) -> None:
         super().__init__(max_bytes)
-        options = ["-c", "core.deltaBaseCacheLimit=64m", "-c", "pack.threads=1"]
+        options = ["-c", "core.deltaBaseCacheLimit=64m", "-c", "pack.threads=2"]
         command = [git, *options, "index-pack", "--stdin", "--fix-thin"]
         self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - fixed arguments
             command, env=_environment(mirror), cwd=mirror,
