@@ -112,7 +112,7 @@ class _Greeting(Service):
                     for line in snippet(f"{address.rstrip('/')}/mirror/{alias}", alias, mirror.url.reveal()):
                         log.info("    {line}", line=line)
                 else:
-                    log.warn("Mirror {alias} is not public_access, and there are no users yet", alias=alias)
+                    log.info("Mirror {alias} is for users whose groups allow it", alias=alias)
 
 
 def snippet(url: str, alias: str, upstream: str) -> list[str]:

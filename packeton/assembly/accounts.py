@@ -6,7 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from attrs import define
-from twisted.application.service import MultiService
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from packeton.adapters.database.groups import GroupRecords
@@ -23,7 +24,7 @@ from packeton.core.access.accounts import AclLine, Group
 from packeton.core.access.jwt import JsonWebTokens
 from packeton.core.access.passwords import Passwords
 from packeton.core.access.patterns import parse_line
-from packeton.errors import ConfigurationInvalid, Invalid
+from packeton.errors import ConfigurationInvalid, Invalid, PacketonError
 from packeton.features.access.audiences import Groups, Subrepositories
 from packeton.features.access.authentication import Attempt, Authentication
 from packeton.features.access.guesses import Guesses
@@ -39,7 +40,7 @@ from packeton.interfaces.clocks import Now, now_of
 from packeton.web.access import Audience, Gate, NoSessions, Sessions
 from packeton.web.addresses import Addresses
 
-__all__ = ["Accounts", "access_work", "gate_of", "open_accounts", "web_tokens_of"]
+__all__ = ["Accounts", "access_work", "gate_of", "make_first_admin", "open_accounts", "web_tokens_of"]
 
 log = Logger()
 
@@ -176,7 +177,39 @@ def access_work(accounts: Accounts, store: Store) -> MultiService:
         ("use of tokens", timedelta(seconds=30), accounts.usage.flush),
     ):
         PeriodicService(name, store.reactor, every, work).setServiceParent(services)
+    _Usage(accounts.usage).setServiceParent(services)
     return services
+
+
+async def make_first_admin(accounts: Accounts, settings: Settings) -> None:
+    """Make the administrator that the settings name, unless it is there; what cannot be made is logged."""
+    chosen = settings.first_admin
+    if chosen.username is None or chosen.password is None:
+        return
+    try:
+        made = await accounts.people.first(chosen.username, chosen.password.reveal(), chosen.email)
+    except PacketonError as error:
+        log.error("packeton.first_admin: the administrator cannot be made: {why}", why=str(error))
+        return
+    if made is not None:
+        log.info("Administrator {name} made, as packeton.first_admin says", name=made.name)
+
+
+class _Usage(Service):
+    """Writes down what is left when everything stops."""
+
+    def __init__(self, usage: TokenUsage) -> None:
+        self._usage = usage
+
+    def stopService(self) -> "Deferred[None]":
+        super().stopService()
+        return Deferred.fromCoroutine(self._end())
+
+    async def _end(self) -> None:
+        try:
+            await self._usage.flush()
+        except PacketonError as error:
+            log.warn("What tokens did last is not written down: {why}", why=str(error))
 
 
 def _audience(settings: Settings) -> Audience:

@@ -18,7 +18,7 @@ from packeton.adapters.identity.ldap import LdapDirectory
 from packeton.adapters.mail import NoMailer, SmtpMailer
 from packeton.adapters.threads import Threads
 from packeton.adapters.upstream.connecting import Trust
-from packeton.assembly.accounts import Accounts, web_tokens_of
+from packeton.assembly.accounts import Accounts, make_first_admin, web_tokens_of
 from packeton.assembly.store import Store
 from packeton.background.periodic import PeriodicService
 from packeton.config.mail import mail_sender, mail_server
@@ -101,15 +101,21 @@ class SignIn:
 
 
 class _Beginning(Service):
-    """Offers to make the first administrator."""
+    """Makes the administrator of the settings, or offers to make the first one."""
 
-    def __init__(self, first_admin: FirstAdmin) -> None:
+    def __init__(self, first_admin: FirstAdmin, accounts: Accounts, settings: Settings) -> None:
         self._first_admin = first_admin
+        self._accounts = accounts
+        self._settings = settings
 
     def startService(self) -> None:
         super().startService()
-        offered = Deferred.fromCoroutine(self._first_admin.offer())
-        offered.addErrback(lambda failure: log.failure("The start went wrong", failure))
+        begun = Deferred.fromCoroutine(self._begin())
+        begun.addErrback(lambda failure: log.failure("The start went wrong", failure))
+
+    async def _begin(self) -> None:
+        await make_first_admin(self._accounts, self._settings)
+        await self._first_admin.offer()
 
 
 class _Trail(Service):
@@ -230,7 +236,7 @@ def sign_in_work(sign_in: SignIn, store: Store, *, serves: bool) -> MultiService
         PeriodicService(name, store.reactor, every, work).setServiceParent(services)
     _Trail(sign_in).setServiceParent(services)
     if serves:
-        _Beginning(sign_in.first_admin).setServiceParent(services)
+        _Beginning(sign_in.first_admin, sign_in.accounts, store.settings).setServiceParent(services)
     return services
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "ArtifactSettings",
     "CacheSettings",
     "DatabaseSettings",
+    "FirstAdminSettings",
     "HttpBasicSettings",
     "JobSettings",
     "JwtSettings",
@@ -107,6 +108,18 @@ class MailSettings:
     `MAILER_DSN`. Options: `verify_peer`, `require_tls`, `auto_tls`, `local_domain`."""
     sender: str = "Packeton <packeton@example.com>"
     """The sender; default: environment `MAILER_FROM`."""
+
+
+@frozen(kw_only=True)
+class FirstAdminSettings:
+    """`packeton.first_admin`: an administrator that a start makes, unless there is a user of this name."""
+
+    username: str | None = None
+    """Default: environment `ADMIN_USER`."""
+    password: Secret | None = None
+    """Default: environment `ADMIN_PASSWORD`."""
+    email: str | None = None
+    """Default: environment `ADMIN_EMAIL`, and without it USERNAME@example.com."""
 
 
 @frozen(kw_only=True)
@@ -399,6 +412,7 @@ class Settings:
     cors_allow_origin: str | None = r"^https?://(localhost|127\.0\.0\.1)(:[0-9]+)?$"
     """Regular expression of origins whose scripts may call us from a browser; default: environment
     `CORS_ALLOW_ORIGIN`."""
+    first_admin: FirstAdminSettings = field(factory=FirstAdminSettings)
     security: SecuritySettings = field(factory=SecuritySettings)
     jwt_authentication: JwtSettings = field(factory=JwtSettings)
     database: DatabaseSettings = field(factory=DatabaseSettings)
