@@ -11,7 +11,7 @@ from unittest import TestCase
 
 from click.testing import CliRunner, Result
 
-from packeton.assembly.accounts import open_accounts
+from packeton.assembly.accounts import make_first_admin, open_accounts
 from packeton.assembly.store import Store
 from packeton.cli.main import program
 from packeton.config.loader import load_settings
@@ -225,3 +225,21 @@ class ManagerTests(AccountsCase):
         self.manager("anna", "--admin")
         self.assertRegex(self.manager("anna", "--show-token", "--token-format", "jwt"), r"^pk_jwt_[\w-]+\.[\w-]+\.[\w-]+\n$")
         self.assertIn("BEGIN PRIVATE KEY", self.packeton("keys", "generate", "--algo", "ES256", "--overwrite", "--config", str(self.config)))
+
+
+class FirstAdminTests(AccountsCase):
+    """What `packeton.first_admin` asks for."""
+
+    def test_made_once(self) -> None:
+        """It is made unless the name is taken; a start with an odd one goes on, and says so."""
+        settings = load_settings(environment={"ADMIN_USER": "root", "ADMIN_PASSWORD": "geheim-1", "ADMIN_EMAIL": "r@x.org"})
+        for _ in range(2):
+            self.access.done(make_first_admin(self.accounts, settings))
+        users = self.document("user", "list")
+        self.assertEqual([("root", "r@x.org", ["ROLE_ADMIN"])], [(user["username"], user["email"], user["roles"]) for user in users])
+        stored = self.access.done(self.accounts.users.find("root")).user.password
+        self.assertTrue(self.accounts.passwords.verify(stored, "geheim-1"))
+        odd = load_settings(environment={"ADMIN_USER": "a b", "ADMIN_PASSWORD": "x"})
+        self.access.done(make_first_admin(self.accounts, odd))
+        self.access.done(make_first_admin(self.accounts, load_settings(environment={})))
+        self.assertEqual(1, len(self.document("user", "list")))
