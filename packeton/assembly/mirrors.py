@@ -23,6 +23,7 @@ from packeton.features.mirroring.policy import Policy
 from packeton.features.mirroring.publications import Publications
 from packeton.features.mirroring.refreshing import UpstreamSource
 from packeton.features.mirroring.rules import MirrorRules
+from packeton.interfaces.clocks import now_of
 from packeton.interfaces.upstream import UpstreamLimits
 
 __all__ = ["archive_bounds", "mirror_site"]
@@ -128,7 +129,9 @@ def _mirror(
         policy=policy,
         originals=originals,
         editions=editions,
-        offering=Offering(rules, originals, editions, publications, store.renditions, policy),
+        offering=Offering(
+            rules, originals, editions, publications, store.renditions, policy, now_of(store.reactor)
+        ),
         documents=documents,
         publications=publications,
         client=client,

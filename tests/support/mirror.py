@@ -92,7 +92,7 @@ class MirrorTestCase(SynchronousTestCase):
         editions = Editions(
             self.rules, originals, publications, renditions, self.policy, cache.dists, immediately
         )
-        offering = Offering(self.rules, originals, editions, publications, renditions, self.policy)
+        offering = Offering(self.rules, originals, editions, publications, renditions, self.policy, cache.now)
         self.renditions = renditions
         self.mirror = Mirror(
             self.rules, self.policy, originals, editions, offering, documents, publications, self.client, immediately,

@@ -47,6 +47,13 @@ log = Logger()
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same question may get another answer soon."""
 
+MEANINGS = {
+    401: ", it needs a login that we have not",
+    403: ", we may not have it",
+    407: ", the proxy needs a login that we have not",
+}
+"""What a person should know besides the number."""
+
 FINAL = (BadContent, UpstreamBusy, UpstreamRefused, UpstreamTimedOut)
 """Failures after which the same question is not asked again at once."""
 
@@ -372,7 +379,7 @@ class Fills:
 
 def refusal(head: Head) -> PacketonError:
     """Return the error that an unwelcome answer means."""
-    message = f"{head.url}: upstream answered {head.status}"
+    message = f"{head.url}: upstream answered {head.status}{MEANINGS.get(head.status, '')}"
     limited = head.header("x-ratelimit-remaining") == "0" or head.header("retry-after") is not None
     if head.status in {404, 410}:
         return NotFound(message)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from enum import Enum
 from hashlib import new, sha256
+from urllib.parse import unquote
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.defer import TimeoutError as DeferredTimedOut
@@ -29,7 +30,7 @@ from packeton.features.caching.storage import Storage
 from packeton.interfaces.clocks import InThread, Now, now_of
 from packeton.interfaces.upstream import IHttpClient, UpstreamLimits, UpstreamRequest
 
-__all__ = ["Document", "DocumentRequest", "Documents", "Outcome"]
+__all__ = ["Document", "DocumentRequest", "Documents", "Outcome", "moved_to"]
 
 log = Logger()
 
@@ -274,7 +275,7 @@ class Documents:
             client=self._client,
             requests=(ask,),
             welcome=lambda head: head.status in wanted,
-            keep=keep,
+            keep=lambda head: _noting(keep(head), head, url),
             check=check,
             retries=1,
         )
@@ -332,6 +333,11 @@ def _entry(request: DocumentRequest, head: Head) -> CacheEntry:
     return head.entry(request.key, [*kept, *_marker(request)])
 
 
+def moved_to(document: Document) -> str | None:
+    """Return the address that gave a document, where redirects led to another one than was asked."""
+    return document.entry.header(MOVED)
+
+
 def _marker(request: DocumentRequest) -> list[tuple[str, str]]:
     return [] if request.digest is None else [(MARKER, request.digest)]
 
@@ -340,6 +346,14 @@ def _digest_of(entry: CacheEntry) -> str | None:
     return entry.header(MARKER)
 
 
+def _noting(entry: CacheEntry | None, head: Head, asked: str) -> CacheEntry | None:
+    """Write down where the document came from, where redirects led elsewhere."""
+    if entry is None or unquote(head.url) == unquote(asked):
+        return entry
+    return evolve(entry, headers=(*entry.headers, (MOVED, head.url)))
+
+
+MOVED = "x-packeton-moved"
 MARKER = "x-packeton-digest"
 """A field of ours beside upstream's: the hash that the content was held against."""
 KEPT_FIELDS = frozenset({"content-type", "date", "etag", "last-modified"})

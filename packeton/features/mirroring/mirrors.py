@@ -32,6 +32,11 @@ log = Logger()
 
 MAX_NOTICES = 64
 """So many notifications wait for upstream at once; more are dropped."""
+NAMING: Mapping[Resource, tuple[str, str | None]] = {
+    Resource.SEARCH: ("results", "name"),
+    Resource.LIST: ("packageNames", None),
+}
+"""Satellite resources that list packages: under which key, and what of each entry is the name."""
 SHORT = timedelta(seconds=60)
 """How long searches, lists and the like are served unasked."""
 
@@ -173,15 +178,19 @@ class Mirror:
         entry = document.entry
 
         async def read() -> list[bytes]:
-            return [await self._documents.content(document)]
+            content = await self._documents.content(document)
+            return [await self._seen(content, *NAMING[resource]) if resource in NAMING else content]
 
+        await self.policy.prepare()
+        told = self.policy.revision if resource in NAMING else ""
+        fingerprint = sha256(f"{entry.sha256} {told}".encode()).hexdigest()
         upstream = read_date(entry.header("last-modified")) or entry.stored_at
         return Rendition(
             key=entry.key,
             source=entry.sha256,
-            fingerprint=entry.sha256,
-            variant="",
-            last_modified=await self._publications.last_modified(entry.key, entry.sha256, upstream),
+            fingerprint=fingerprint,
+            variant=told,
+            last_modified=await self._publications.last_modified(entry.key, fingerprint, upstream),
             outcome=document.outcome,
             read=read,
         )
@@ -219,6 +228,20 @@ class Mirror:
 
         finally:
             self._notices -= 1
+
+    async def _seen(self, content: bytes, key: str, name: str | None) -> bytes:
+        """Return an answer that lists packages without those that the policy keeps back."""
+        document = await self._in_thread(read_object, content)
+        listed = document.get(key)
+        if not isinstance(listed, list):
+            return content
+        names = [one.get(name) if name and isinstance(one, dict) else one for one in listed]
+        known = [one for one in names if isinstance(one, str)]
+        allowed = set(await self.policy.allowed(known))
+        if allowed.issuperset(known):
+            return content
+        kept = [one for one, its in zip(listed, names, strict=True) if isinstance(its, str) and its in allowed]
+        return await self._in_thread(orjson.dumps, {**document, key: kept})
 
     async def _of_hash(self, name: PackageName, digest: str | None, mirror_url: str) -> Rendition:
         if digest is None:

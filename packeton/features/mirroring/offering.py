@@ -10,7 +10,9 @@ is not there.
 """
 
 import re
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import orjson
@@ -32,6 +34,7 @@ from packeton.features.mirroring.policy import Policy
 from packeton.features.mirroring.publications import Publications
 from packeton.features.mirroring.renditions import Rendition, Renditions
 from packeton.features.mirroring.rules import MirrorRules
+from packeton.interfaces.clocks import Now
 
 __all__ = ["Offering"]
 
@@ -41,6 +44,8 @@ log = Logger()
 
 HASHED = re.compile(r"(?P<path>[A-Za-z0-9_/-]+)\$(?P<digest>[0-9a-f]{40}|[0-9a-f]{64})\.json")
 ALL = "include-packeton/all"
+WHOLE_FOR = timedelta(seconds=60)
+MAX_WHOLES = 8
 HASHED_AT_ONCE = 200
 """How many documents are made for their hash while a client waits; the others follow next time."""
 
@@ -55,8 +60,11 @@ class Offering:
     _publications: Publications
     _renditions: Renditions
     _policy: Policy
+    _now: Now
     _names: dict[str, list[str] | None] = field(factory=dict, init=False)
     """The names to announce, by what they come from."""
+    _wholes: OrderedDict[str, tuple[datetime, Rendition | None]] = field(factory=OrderedDict, init=False)
+    """Files of all packages, with the time they were put together, by what they come from and go to."""
 
     async def root(self, mirror_url: str, generation: int | None) -> Rendition:
         """
@@ -184,6 +192,23 @@ class Offering:
     async def _all(self, root: Root, mirror_url: str) -> Rendition | None:
         """
         Return the file of all packages for Composer 1; None where they are not known, or too many.
+
+        One that was put together is good for a while: that looks at every package.
+        """
+        digest = (await self._originals.root_document()).entry.sha256
+        about, now = f"{digest} {self._policy.revision} {mirror_url}", self._now()
+        known = self._wholes.get(about)
+        if known is not None and now - known[0] < min(WHOLE_FOR, self._rules.fresh_for):
+            return known[1]
+        whole = await self._whole(root, mirror_url)
+        self._wholes[about] = (now, whole)
+        if len(self._wholes) > MAX_WHOLES:
+            self._wholes.popitem(last=False)
+        return whole
+
+    async def _whole(self, root: Root, mirror_url: str) -> Rendition | None:
+        """
+        Put the file of all packages together.
 
         It is made of the policy's list where there is one (strict mirrors, allow-lists), else of upstream's own files
         of packages.

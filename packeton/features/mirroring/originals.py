@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 from attrs import define, field, frozen
+from twisted.logger import Logger
 
 from packeton.core.caching.fields import read_date
 from packeton.core.composer.listings import Listing, read_listing
@@ -24,10 +25,12 @@ from packeton.core.composer.metadata import read_object, read_package
 from packeton.core.composer.names import PackageName
 from packeton.core.composer.roots import Included, Resource, Root, listed_in, root_url
 from packeton.errors import BadContent, NotFound, UpstreamFailed
-from packeton.features.mirroring.documents import Document, DocumentRequest, Documents, Outcome
+from packeton.features.mirroring.documents import Document, DocumentRequest, Documents, Outcome, moved_to
 from packeton.interfaces.clocks import InThread
 
 __all__ = ["Original", "Originals", "Split"]
+
+log = Logger()
 
 MAX_FILES = 2000
 """Included files of one repository, more of which are refused."""
@@ -120,6 +123,13 @@ class Originals:
             content = await self._documents.content(document)
             root = await self._in_thread(Root.read, content, self.root_url)
             self._root = (document.entry.sha256, root, frozenset(name.lower() for name in root.inline))
+            if (where := moved_to(document)) is not None:
+                log.info(
+                    "mirror {alias}: {url} leads to {where}; if that stays so, change the setting",
+                    alias=self._alias,
+                    url=self.root_url,
+                    where=where,
+                )
         return self._root[1]
 
     async def package(self, name: PackageName, *, dev: bool | None = None, refresh: bool = False) -> list[Original]:
