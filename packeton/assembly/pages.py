@@ -217,6 +217,7 @@ def page_routes(
             tokens=accounts.tokens,
             audit=sign_in.audit,
             trail=sign_in.trail,
+            landing=landing,
             web_tokens=web_tokens_of(settings, sign_in.chain, now),
         ),
         TokenRoutes(pages, sign_in.issuing, accounts.tokens, now),

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 import nh3
-from attrs import define
+from attrs import define, frozen
 from klein import Klein
 from markupsafe import Markup
 
@@ -15,7 +15,17 @@ from packeton.features.access.sessions import Sessions
 from packeton.features.access.subrepos import SubrepoDirectory
 from packeton.web.admin.rendering import Pages, Visit
 
-__all__ = ["LandingRoutes", "sanitised"]
+__all__ = ["Choice", "LandingRoutes", "sanitised"]
+
+
+@frozen(kw_only=True)
+class Choice:
+    """A repository that a visitor may choose."""
+
+    number: int
+    name: str
+    slug: str
+    chosen: bool
 
 
 @define
@@ -62,6 +72,20 @@ class LandingRoutes:
         return self._pages.render(
             visit, "admin/landing.html", subrepo=subrepo, address=address, markup=markup, may_switch=may_switch
         )
+
+    async def choices(self, visit: Visit) -> list[Choice]:
+        """Return the repositories that the visitor may see on the pages; the root among them is number 0."""
+        known = (await self._directory.all()).by_id
+        if not known or visit.cookie is None:
+            return []
+        found = await self._sessions.find(visit.cookie)
+        chosen = None if found is None else found.session.repository
+        named = [(ROOT, "The root", ""), *((one.id, one.name, one.slug) for one in known.values())]
+        return [
+            Choice(number=number, name=name, slug=slug, chosen=number == (chosen or ROOT))
+            for number, name, slug in named
+            if _may_use(visit.account, number)
+        ]
 
     async def switch(self, visit: Visit, number: str) -> bytes:
         """See this sub-repository from now on."""

@@ -18,6 +18,7 @@ from packeton.features.access.web_tokens import JwtAuthenticator
 from packeton.interfaces.accounts import ITokenRecords
 from packeton.interfaces.audit import IAuditRecords, IAuditTrail
 from packeton.web.admin.emails import is_email
+from packeton.web.admin.landing import LandingRoutes
 from packeton.web.admin.rendering import Pages, Visit
 from packeton.web.cookies import REMEMBER, take_cookie
 
@@ -40,6 +41,7 @@ class ProfileRoutes:
     tokens: ITokenRecords
     audit: IAuditRecords
     trail: IAuditTrail
+    landing: LandingRoutes
     web_tokens: JwtAuthenticator | None = None
 
     def install(self, app: Klein) -> None:
@@ -164,6 +166,7 @@ class ProfileRoutes:
             api=api,
             secret=secret,
             web_token=web_token,
+            choices=await self.landing.choices(visit),
             has_web_tokens=self.web_tokens is not None,
             personal=sum(token.kind is TokenKind.PERSONAL for token in found),
             factor=self.factors.is_on(account.user),

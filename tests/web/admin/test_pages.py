@@ -481,6 +481,11 @@ class ProfileTests(PagesTestCase):
         self.assertEqual("/?notice=repository", browser.location())
         browser.get("/profile")
         self.assertEqual(404, browser.post("/subrepository/switch-root").status)
+        self.records.change(self.name, subrepos=(0, inner.id))
+        self.assertIn("The root", browser.get("/profile") and browser.text)
+        self.assertEqual(1, browser.text.count("shown now"))
+        browser.post("/subrepository/switch-root")
+        self.assertEqual("/?notice=repository", browser.location())
 
     def test_home(self) -> None:
         """The start page shows the mirrors that the visitor may use; an address cannot put words on it."""
