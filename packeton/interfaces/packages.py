@@ -21,6 +21,7 @@ __all__ = [
     "RefProblem",
     "RepoType",
     "StoredVersion",
+    "Summaries",
     "VersionDraft",
     "VersionIndex",
 ]
@@ -114,6 +115,14 @@ class PackageSummary:
     stable_modified_at: datetime
     dev_modified_at: datetime
     revision: int
+
+
+@frozen(kw_only=True)
+class Summaries:
+    """Some packages, and how many there are in all, by which it is noticed that one is gone."""
+
+    packages: Sequence[PackageSummary]
+    count: int
 
 
 @frozen
@@ -248,8 +257,13 @@ class IPackageRecords(Interface):
     async def names() -> Sequence[str]:
         """Return all names, sorted."""
 
-    async def summaries() -> Sequence[PackageSummary]:
-        """Return what serving needs of all packages, by id."""
+    async def summaries(since: int | None = None) -> Summaries:
+        """
+        Return what serving needs of all packages, by id.
+
+        Args:
+            since: Leave out packages that did not change after this revision; some of them may come nevertheless.
+        """
 
     async def listed(*, after: str = "", limit: int = 100, vendor: str | None = None, type_: str | None = None
                      ) -> Sequence[Package]:  # fmt: skip

@@ -19,7 +19,14 @@ from packeton.adapters.database.tables.packages import (
     versions,
 )
 from packeton.errors import Conflict, NotFound
-from packeton.interfaces.packages import IPackageRecords, Package, PackageChange, PackageSummary, RepoType
+from packeton.interfaces.packages import (
+    IPackageRecords,
+    Package,
+    PackageChange,
+    PackageSummary,
+    RepoType,
+    Summaries,
+)
 
 __all__ = ["PackageRecords", "note_change"]
 
@@ -28,6 +35,8 @@ KEPT_BY_SAVE = frozenset({"name", "created_at", "stable_modified_at", "dev_modif
 SHOWN = ("abandoned", "replacement", "archived", "visible_for_all", "repo_type")
 """What metadata shows, or what decides who sees it."""
 NEVER_STALE = ("artifact", "custom", "virtual")
+OUT_OF_ORDER = 64
+"""Revisions that may be given to changes before a lower one is committed."""
 WEEK = timedelta(days=7)
 
 
@@ -54,14 +63,18 @@ class PackageRecords:
 
         return await self._database.run(work)
 
-    async def summaries(self) -> Sequence[PackageSummary]:
-        """Return what serving needs of all packages, by id."""
+    async def summaries(self, since: int | None = None) -> Summaries:
+        """Return what serving needs of all packages, or of those that changed, by id."""
         columns: list[Any] = [packages.c[name] for name in SUMMARY]
+        chosen = select(*columns).order_by(packages.c.id)
+        if since is not None:
+            chosen = chosen.where(packages.c.revision > since - OUT_OF_ORDER)
 
-        def work(connection: Connection) -> Sequence[PackageSummary]:
-            keepers = _maintainers(connection, None)
-            rows = connection.execute(select(*columns).order_by(packages.c.id))
-            return [_summary(row, keepers) for row in rows]
+        def work(connection: Connection) -> Summaries:
+            rows = connection.execute(chosen).all()
+            keepers = _maintainers(connection, None if since is None else [row.id for row in rows])
+            count = connection.execute(select(func.count()).select_from(packages)).scalar_one()
+            return Summaries(packages=[_summary(row, keepers) for row in rows], count=count)
 
         return await self._database.run(work)
 

@@ -126,14 +126,18 @@ class VersionRecords:
         """Store what was found at some refs, as a whole or not at all."""
 
         def work(connection: Connection) -> Sequence[Change]:
+            drafts = {
+                (draft.package_id, draft.normalized): (outcome.ref, draft)
+                for outcome in outcomes
+                for draft in outcome.versions
+            }
+            healthy = [outcome.ref for outcome in outcomes if outcome.problem is None]
             changes: list[Change] = []
-            for outcome in outcomes:
-                kept = {(draft.package_id, draft.normalized) for draft in outcome.versions}
-                if outcome.problem is None:
-                    changes += _remove_of_refs(connection, owner_id, [outcome.ref], kept)
-                for draft in outcome.versions:
-                    changes += _store(connection, owner_id, outcome.ref, draft, at)
-                _note_ref(connection, owner_id, outcome)
+            for some in _parts(healthy):
+                changes += _remove_of_refs(connection, owner_id, some, drafts)
+            changes += _store(connection, owner_id, drafts, at)
+            _note_references(connection, [draft for _, draft in drafts.values()], at)
+            _note_refs(connection, owner_id, outcomes)
             return changes
 
         return await self._database.run(work)
@@ -256,25 +260,43 @@ def _remove_of_refs(
     return [_change(ChangeKind.REMOVED, row) for row in rows if not row.hidden]
 
 
-def _store(connection: Connection, owner_id: int, ref: str, draft: VersionDraft, at: datetime) -> list[Change]:
-    """Insert or replace one version and note its reference."""
-    here = (versions.c.package_id == draft.package_id) & (versions.c.normalized == draft.normalized)
-    held = connection.execute(select(versions).where(here)).one_or_none()
-    values = {
-        **{name: getattr(draft, name) for name in DRAFTED},
-        "owner_id": owner_id,
-        "ref": ref,
-        "updated_at": at,
-    }
-    _note_reference(connection, draft, at)
-    if held is None:
-        connection.execute(insert(versions).values(**values, hidden=False, created_at=at))
-        return [_change(ChangeKind.ADDED, draft)]
-    if held.ref != ref or held.owner_id != owner_id:  # this ref takes the version over: the other is to be read again
-        connection.execute(delete(refs).where(refs.c.package_id == held.owner_id, refs.c.ref == held.ref))
-    connection.execute(update(versions).where(versions.c.id == held.id).values(**values))
-    same = held.document == draft.document and held.dist_reference == draft.dist_reference
-    return [] if same else [_change(ChangeKind.CHANGED, draft, held.dist_reference)]
+def _store(
+    connection: Connection, owner_id: int, drafts: Mapping[tuple[int, str], tuple[str, VersionDraft]], at: datetime
+) -> list[Change]:
+    """Insert or replace versions."""
+    held = _held(connection, drafts)
+    changes: list[Change] = []
+    new: list[dict[str, Any]] = []
+    for key, (ref, draft) in drafts.items():
+        values = {name: getattr(draft, name) for name in DRAFTED}
+        values |= {"owner_id": owner_id, "ref": ref, "updated_at": at}
+        row = held.get(key)
+        if row is None:
+            new.append({**values, "hidden": False, "created_at": at})
+            changes.append(_change(ChangeKind.ADDED, draft))
+            continue
+        if row.ref != ref or row.owner_id != owner_id:  # this ref takes it over: the other one is to be read again
+            connection.execute(delete(refs).where(refs.c.package_id == row.owner_id, refs.c.ref == row.ref))
+        connection.execute(update(versions).where(versions.c.id == row.id).values(**values))
+        if row.document != draft.document or row.dist_reference != draft.dist_reference:
+            changes.append(_change(ChangeKind.CHANGED, draft, row.dist_reference))
+    if new:
+        connection.execute(insert(versions), new)
+    return changes
+
+
+def _held(connection: Connection, keys: Iterable[tuple[int, str]]) -> Mapping[tuple[int, str], Row[Any]]:
+    """Return the rows of these versions."""
+    wanted: dict[int, list[str]] = {}
+    for package_id, normalized in keys:
+        wanted.setdefault(package_id, []).append(normalized)
+    found = {}
+    for package_id, names in wanted.items():
+        for some in _parts(names):
+            here = (versions.c.package_id == package_id) & versions.c.normalized.in_(some)
+            for row in connection.execute(select(versions).where(here)):
+                found[package_id, row.normalized] = row
+    return found
 
 
 DRAFTED = (
@@ -283,15 +305,33 @@ DRAFTED = (
 )  # fmt: skip
 
 
-def _note_reference(connection: Connection, draft: VersionDraft, at: datetime) -> None:
-    if draft.dist_reference is None:
-        return
-    here = (
-        (references.c.package_id == draft.package_id)
-        & (references.c.reference == draft.dist_reference)
-        & (references.c.normalized == draft.normalized)
-    )
-    values = {
+def _note_references(connection: Connection, drafts: Iterable[VersionDraft], at: datetime) -> None:
+    """Remember the references of these versions, also for the time when others will have taken their place."""
+    wanted = {(draft.package_id, draft.dist_reference, draft.normalized): draft for draft in drafts}
+    wanted = {key: draft for key, draft in wanted.items() if draft.dist_reference is not None}
+    by_package: dict[int, list[str]] = {}
+    for package_id, reference, _ in wanted:
+        by_package.setdefault(package_id, []).append(str(reference))
+    for package_id, names in by_package.items():
+        for some in _parts(sorted(set(names))):
+            here = (references.c.package_id == package_id) & references.c.reference.in_(some)
+            for row in connection.execute(select(references.c.reference, references.c.normalized).where(here)).all():
+                draft = wanted.pop((package_id, row.reference, row.normalized), None)
+                if draft is not None:
+                    same = here & (references.c.reference == row.reference)
+                    same &= references.c.normalized == row.normalized
+                    connection.execute(update(references).where(same).values(**_known_values(draft, at)))
+    new = [
+        {"package_id": draft.package_id, "reference": draft.dist_reference, "normalized": draft.normalized}
+        | _known_values(draft, at)
+        for draft in wanted.values()
+    ]
+    if new:
+        connection.execute(insert(references), new)
+
+
+def _known_values(draft: VersionDraft, at: datetime) -> dict[str, Any]:
+    return {
         "version": draft.version,
         "is_dev": draft.is_dev,
         "released_at": draft.released_at,
@@ -299,20 +339,24 @@ def _note_reference(connection: Connection, draft: VersionDraft, at: datetime) -
         "directory": draft.directory,
         "seen_at": at,
     }
-    if connection.execute(update(references).where(here).values(**values)).rowcount == 0:
-        key = {
-            "package_id": draft.package_id,
-            "reference": draft.dist_reference,
-            "normalized": draft.normalized,
+
+
+def _note_refs(connection: Connection, owner_id: int, outcomes: Sequence[RefOutcome]) -> None:
+    """Remember at which commits these refs were read."""
+    rows = {
+        outcome.ref: {
+            "package_id": owner_id,
+            "ref": outcome.ref,
+            "commit": outcome.commit,
+            "skipped": outcome.skipped,
+            "problem": outcome.problem,
         }
-        connection.execute(insert(references).values(**key, **values))
-
-
-def _note_ref(connection: Connection, owner_id: int, outcome: RefOutcome) -> None:
-    here = (refs.c.package_id == owner_id) & (refs.c.ref == outcome.ref)
-    values = {"commit": outcome.commit, "skipped": outcome.skipped, "problem": outcome.problem}
-    if connection.execute(update(refs).where(here).values(**values)).rowcount == 0:
-        connection.execute(insert(refs).values(package_id=owner_id, ref=outcome.ref, **values))
+        for outcome in outcomes
+    }
+    for some in _parts(sorted(rows)):
+        connection.execute(delete(refs).where(refs.c.package_id == owner_id, refs.c.ref.in_(some)))
+    if rows:
+        connection.execute(insert(refs), list(rows.values()))
 
 
 def _change(kind: ChangeKind, found: "Row[Any] | VersionDraft", old_reference: str | None = None) -> Change:

@@ -94,11 +94,24 @@ class Catalogue:
         return found
 
     async def _read(self, revision: int) -> Contents:
-        read = await self._packages.summaries()
-        contents = Contents(revision=revision, by_name={package.name: package for package in read})
+        by_name = await self._changed() or await self._all()
+        contents = Contents(revision=revision, by_name=by_name)
         if self._contents is None or self._contents.revision <= revision:
             self._contents = contents
         return contents
+
+    async def _changed(self) -> Mapping[str, PackageSummary] | None:
+        """Return what is held with what changed since; None where that is not all that happened."""
+        held = None if self._contents is None else self._contents.by_name
+        if not held:
+            return None
+        read = await self._packages.summaries(max(package.revision for package in held.values()))
+        by_name = {**held, **{package.name: package for package in read.packages}}
+        return by_name if len(by_name) == read.count else None
+
+    async def _all(self) -> Mapping[str, PackageSummary]:
+        read = await self._packages.summaries()
+        return {package.name: package for package in read.packages}
 
     def _keep(self, key: tuple[int, int], index: Index) -> None:
         if key not in self._indexes:

@@ -43,7 +43,7 @@ class PackageTests(RecordsTestCase):
         self.assertEqual([made], self.ok(self.packages.at_address("x.example", "a")))
         self.assertIsNone(self.ok(self.packages.find("Acme/A")))
         self.failureResultOf(Deferred.fromCoroutine(self.packages.create(given)), Conflict)
-        summary = self.ok(self.packages.summaries())[0]
+        summary = self.ok(self.packages.summaries()).packages[0]
         self.assertEqual((made.id, "acme/a", frozenset({1, 2}), False), (summary.id, summary.name, summary.maintainers, summary.is_child))
 
     def test_save_moves_dates_when_it_shows(self) -> None:
