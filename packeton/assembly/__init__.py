@@ -19,7 +19,6 @@ from packeton.assembly.store import Store, open_store
 from packeton.assembly.web import root_resource
 from packeton.background.workers import WorkerService
 from packeton.config.settings import Settings
-from packeton.features.mirroring.directory import MirrorDirectory
 from packeton.interfaces.blobs import IBlobStore
 
 __all__ = ["Packeton", "Store", "WorkerOptions", "build", "open_store"]
@@ -69,7 +68,6 @@ def build(
     catalogue = open_catalogue(store, accounts)
     mirroring = open_mirroring(store, environment or {}, catalogue.is_private)
     fills, transports = mirroring.fills, mirroring.transports
-    directory = MirrorDirectory(mirroring.sites)
     periodic = periodic_work(store, owns=extra is None)
     access_work(accounts, store).setServiceParent(periodic)
     work = open_work(store)
@@ -90,7 +88,7 @@ def build(
         proxy.path: proxy_mount(name, proxy, settings, store, fills, transports.common)
         for name, proxy in settings.proxies.items()
     }
-    resource = root_resource(settings, store, accounts, packages, sign_in, directory, mounts)
+    resource = root_resource(settings, store, accounts, packages, sign_in, mirroring, mounts)
     return Packeton(resource=resource, services=services, settings=settings, worker=worker)
 
 

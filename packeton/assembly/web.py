@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from twisted.web.resource import IResource
 
 from packeton.assembly.accounts import Accounts, gate_of
+from packeton.assembly.mirroring import Mirroring
 from packeton.assembly.packages import Packages
 from packeton.assembly.pages import SignIn, cookie_sessions, cors_of, page_routes, protection_of
 from packeton.assembly.store import Store
@@ -38,11 +39,11 @@ def root_resource(
     accounts: Accounts,
     packages: Packages,
     sign_in: SignIn,
-    directory: MirrorDirectory,
+    mirroring: Mirroring,
     mounts: Mapping[str, IResource],
 ) -> IResource:
     """Return the resource that answers everything."""
-    clock = store.reactor
+    clock, directory = store.reactor, MirrorDirectory(mirroring.sites)
     addresses = Addresses(
         public_url=settings.public_url,
         trusted_proxies=settings.trusted_proxies,
@@ -54,7 +55,7 @@ def root_resource(
     landing = LandingRoutes(pages, accounts.directory, sign_in.sessions)
     checks = {"database:ping": store.records.totals}
     routes: list[Routes] = [
-        PageRoutes(directory, store.dists, pages, landing),
+        PageRoutes(directory, store.dists, pages, landing, mirroring.summary),
         MirrorRoutes(directory, store.renditions, addresses, gate),
         DistRoutes(directory, clock, gate),
         PackageRoutes(gate, packages.publishing, packages.repositories, addresses),

@@ -1,12 +1,13 @@
 """The pages that a person sees first: what this is, and the lines to paste."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from klein import Klein
 
 from packeton.errors import PacketonError, StorageFailed
 from packeton.features.mirroring.directory import MirrorDirectory, MirrorSite
+from packeton.features.mirroring.summaries import Summary
 from packeton.interfaces.caching import IDistRecords
 from packeton.web.admin.landing import LandingRoutes
 from packeton.web.admin.rendering import Pages, Visit
@@ -19,11 +20,19 @@ MAX_ALARMS = 20
 class PageRoutes:
     """`/` and `/mirror/<alias>`."""
 
-    def __init__(self, directory: MirrorDirectory, dists: IDistRecords, pages: Pages, landing: LandingRoutes) -> None:
+    def __init__(
+        self,
+        directory: MirrorDirectory,
+        dists: IDistRecords,
+        pages: Pages,
+        landing: LandingRoutes,
+        summary: Callable[[str], Awaitable[Summary]],
+    ) -> None:
         self._directory = directory
         self._dists = dists
         self._pages = pages
         self._landing = landing
+        self._summary = summary
 
     def install(self, app: Klein) -> None:
         """Add these routes to *app*."""
@@ -42,9 +51,12 @@ class PageRoutes:
     async def mirror(self, visit: Visit, alias: str) -> bytes:
         """One mirror, with its snippet."""
         site = self._directory.open(alias, visit.identity)
-        return self._pages.render(
-            visit, "mirror.html", mirror=site.mirror.rules, **await self._troubles([site])
-        )
+        try:
+            summary = await self._summary(alias)
+        except StorageFailed:  # the pages work where the store does not
+            summary = None
+        troubles = await self._troubles([site])
+        return self._pages.render(visit, "mirror.html", mirror=site.mirror.rules, summary=summary, **troubles)
 
     def _is_open(self, visit: Visit, alias: str) -> bool:
         try:

@@ -1,5 +1,6 @@
 """Mirrors kept up to date and decided about, by the command line beside a running server."""
 
+import html
 import json
 import signal
 import sqlite3
@@ -199,6 +200,9 @@ class SyncTests(_Stories):
             self.assertIn(expected, told)
             self.assertIn(expected, str(self.listed()["up"]["error"]))
             self.assertIn(origin.url, told)
+            page = fetch(f"{server.url}/mirror/up").body.decode()
+            self.assertIn(html.escape(expected), page)
+            self.assertNotIn("s3cret", page)
             self.assertEqual(good, fetch(path).body)
         self.run_command("mirror", "sync", "other")
         origin.faults.clear()
