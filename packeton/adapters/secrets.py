@@ -1,21 +1,29 @@
 """The installation's secret: from the settings, or made once and kept in the data directory."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from packeton.core.access.keys import derived_key
+from packeton.core.access.sealing import Sealer
 from packeton.errors import StorageFailed
 
 __all__ = ["InstallationKeys"]
 
 
 class InstallationKeys:
-    """A `Keys`. The secret is read, or made, when the first key is asked for: one tiny file."""
+    """
+    A `Keys`, with a `Sealer` and, in `former`, the `FormerKeys` of the *previous* secrets.
 
-    def __init__(self, given: str | None, file: Path, new_secret: Callable[[], str]) -> None:
+    The secret is read, or made, when the first key is asked for: one tiny file.
+    """
+
+    def __init__(
+        self, given: str | None, file: Path, new_secret: Callable[[], str], previous: Sequence[str] = ()
+    ) -> None:
         self._given = given
+        self._previous = tuple(previous)
         self._file = file
         self._new_secret = new_secret
         self._keys: dict[str, bytes] = {}
@@ -25,6 +33,14 @@ class InstallationKeys:
         if purpose not in self._keys:
             self._keys[purpose] = derived_key(self.secret().encode(), purpose)
         return self._keys[purpose]
+
+    def former(self, purpose: str) -> Sequence[bytes]:
+        """Return the keys for *purpose* that followed from previous secrets."""
+        return [derived_key(secret.encode(), purpose) for secret in self._previous]
+
+    def sealer(self) -> Sealer:
+        """Return what seals with the secret, and opens with previous ones too. Raises StorageFailed."""
+        return Sealer([self.secret(), *self._previous], os.urandom)
 
     def secret(self) -> str:
         """Return the secret itself, which only sealing needs. Raises StorageFailed."""

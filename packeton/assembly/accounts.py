@@ -72,7 +72,8 @@ def open_accounts(store: Store) -> Accounts:
     users, groups = UserRecords(database, revisions), GroupRecords(database, revisions)
     tokens, subrepos = TokenRecords(database, revisions), SubrepoRecords(database, revisions)
     given = None if settings.app_secret is None else settings.app_secret.reveal()
-    keys = InstallationKeys(given, settings.data / "secret", lambda: secrets.token_urlsafe(48))
+    previous = [secret.reveal() for secret in settings.app_secret_previous]
+    keys = InstallationKeys(given, settings.data / "secret", lambda: secrets.token_urlsafe(48), previous)
     issuing = TokenIssuing(tokens, keys, now, secrets.randbelow)
     passwords = Passwords()
     packages = PackageRecords(database)
@@ -119,7 +120,8 @@ def gate_of(
     """
     settings, now = store.settings, now_of(store.reactor)
     known = users or accounts.users
-    authenticators: list[IAuthenticator] = [TokenAuthenticator(accounts.tokens, known, accounts.keys, now)]
+    keys = accounts.keys
+    authenticators: list[IAuthenticator] = [TokenAuthenticator(accounts.tokens, known, keys, now, keys.former)]
     web_tokens = web_tokens_of(settings, known, now)
     if web_tokens is not None:
         authenticators.append(web_tokens)

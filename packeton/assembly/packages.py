@@ -1,6 +1,5 @@
 """Our own packages, put together: records, what reads them, what publishes them, their archives."""
 
-import os
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
@@ -29,7 +28,6 @@ from packeton.background.jobs import Jobs
 from packeton.background.timetable import Entry
 from packeton.background.updates import UpdateJobs
 from packeton.config.settings import Settings
-from packeton.core.access.sealing import Sealer
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.credentials import Credentials
 from packeton.core.composer.metadata import JsonObject
@@ -103,7 +101,7 @@ def open_packages(
     settings, database, now = store.settings, store.database, now_of(store.reactor)
     records, versions = PackageRecords(database), VersionRecords(database)
     uploads, built, counters = UploadRecords(database), ArchiveRecords(database), DownloadRecords(database)
-    credentials = CredentialRecords(database, lambda: Sealer([accounts.keys.secret()], os.urandom))
+    credentials = CredentialRecords(database, accounts.keys.sealer)
     upload_files = _directory(settings.artifacts.artifact_storage, settings, "artifact_storage")
     archive_files = _directory(settings.archive_options.basedir, settings, "zipball")
     children = open_children(settings, store.reactor, environment)

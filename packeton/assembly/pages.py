@@ -158,7 +158,7 @@ def open_sign_in(settings: Settings, store: Store, accounts: Accounts) -> SignIn
         random=lambda: secrets.token_urlsafe(32),
         times=times,
     )
-    factors = SecondFactors(accounts.users, sessions, accounts.keys, now, secrets.token_bytes)
+    factors = SecondFactors(accounts.users, sessions, accounts.keys.sealer, now, secrets.token_bytes)
     audit = AuditRecords(store.database)
     trail = AuditTrail(audit)
 

@@ -1,12 +1,17 @@
-"""`packeton keys generate`, also by its name in the reference."""
+"""`packeton keys`: keys for web tokens, also by the reference's name; secrets at rest under a new APP_SECRET."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
 
+from packeton.adapters.database.sealed import Resealed, reseal
+from packeton.assembly.accounts import open_accounts
+from packeton.assembly.store import Store
+from packeton.cli.accounts import as_json as json_option
 from packeton.cli.accounts import print_json
-from packeton.cli.options import read_settings, settings_options
+from packeton.cli.options import read_settings, settings_options, with_store
 from packeton.config.settings import Secret
 from packeton.core.access.jwt import KeyPair, make_keys
 from packeton.errors import Conflict
@@ -16,7 +21,7 @@ __all__ = ["generate_keypair", "keys"]
 
 @click.group()
 def keys() -> None:
-    """Keys for JSON web tokens."""
+    """Keys for JSON web tokens, and the secret of the installation."""
 
 
 @click.command(name="generate")
@@ -66,7 +71,30 @@ def _write(file: Path | None, text: str, mode: int) -> None:
     draft.replace(file)
 
 
+@click.command()
+@settings_options
+@json_option
+def rotate(paths: tuple[str, ...], data: str | None, *, as_json: bool) -> None:
+    """Seal stored secrets with the APP_SECRET of today; exit status 1 when some can be opened no more.
+
+    Set the former one in APP_SECRET_PREVIOUS, restart all processes, then run this.
+    """
+
+    async def work(store: Store) -> Resealed:
+        return await reseal(store.database, open_accounts(store).keys.sealer())
+
+    done = with_store(read_settings(paths, data).settings, work)
+    if as_json:
+        print_json({"current": done.current, "sealed_anew": done.anew, "lost": list(done.lost)})
+    else:
+        click.echo(f"{done.anew} secrets sealed anew, {done.current} were current, {len(done.lost)} are lost")
+        for place in done.lost:
+            click.echo(f"lost: {place}")
+    sys.exit(1 if done.lost else 0)
+
+
 keys.add_command(generate)
+keys.add_command(rotate)
 NAME = "packagist:jwt:generate-keypair"
 generate_keypair = click.Command(
     NAME, callback=generate.callback, params=generate.params, help=generate.help, hidden=True

@@ -66,6 +66,7 @@ FALLBACKS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("first_admin.username", "ADMIN_USER", str),
     ("first_admin.password", "ADMIN_PASSWORD", str),
     ("first_admin.email", "ADMIN_EMAIL", str),
+    ("app_secret_previous", "APP_SECRET_PREVIOUS", _parts),
     ("database.url", "DATABASE_URL", str),
     ("cors_allow_origin", "CORS_ALLOW_ORIGIN", str),
     ("anonymous_access", "PUBLIC_ACCESS", as_bool),

@@ -393,6 +393,9 @@ class Settings:
     app_secret: Secret | None = None
     """What keys for tokens and secrets at rest are derived from; must stay the same. Default: environment `APP_SECRET`,
     and without it a random one, made once and kept in the file `secret` of the data directory."""
+    app_secret_previous: tuple[Secret, ...] = ()
+    """Former values of `app_secret`: what was sealed with them, and tokens from then, stay good. Default: environment
+    `APP_SECRET_PREVIOUS`, separated by commas."""
     anonymous_access: bool = False
     """Anybody reads the metadata of `anonymous_packages`; signed-in users keep what their groups allow. Default:
     environment `PUBLIC_ACCESS`."""

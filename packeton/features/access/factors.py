@@ -1,29 +1,21 @@
 """The second factor of a user: enrolment, codes, recovery codes. The secret is kept encrypted."""
 
-import base64
 from collections.abc import Callable
-from typing import Final
 
 from attrs import define
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from twisted.logger import Logger
 
 from packeton.core.access import totp
 from packeton.core.access.accounts import User
-from packeton.errors import Conflict, Invalid
+from packeton.core.access.sealing import Sealer, context_of
+from packeton.errors import Conflict, Invalid, Unsealable
 from packeton.features.access.sessions import Sessions
 from packeton.interfaces.accounts import IUserRecords
 from packeton.interfaces.clocks import Now
-from packeton.interfaces.keys import Keys
 
 __all__ = ["SecondFactors"]
 
 log = Logger()
-
-PURPOSE: Final = "second factors"
-NONCE_BYTES: Final = 12
-MARK: Final = "1:"
 
 
 @define
@@ -32,7 +24,7 @@ class SecondFactors:
 
     _users: IUserRecords
     _sessions: Sessions
-    _keys: Keys
+    _sealer: Callable[[], Sealer]
     _now: Now
     _random: Callable[[int], bytes]
 
@@ -89,16 +81,12 @@ class SecondFactors:
         await self._users.change(user.id, {"totp_secret": None, "totp_confirmed_at": None, "totp_recovery": ()})
 
     def _sealed(self, user: User, secret: str) -> str:
-        nonce = self._random(NONCE_BYTES)
-        sealed = AESGCM(self._keys(PURPOSE)).encrypt(nonce, secret.encode(), str(user.id).encode())
-        return MARK + base64.b64encode(nonce + sealed).decode()
+        return self._sealer().seal(secret, context_of("users", "totp_secret", user.id))
 
     def _opened(self, user: User) -> str | None:
         """Return the secret; None when it was sealed with another key, which recovery codes help out of."""
         try:
-            raw = base64.b64decode((user.totp_secret or "").removeprefix(MARK))
-            key = AESGCM(self._keys(PURPOSE))
-            return key.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], str(user.id).encode()).decode()
-        except (InvalidTag, ValueError):
-            log.error("The second factor of {name} cannot be read: was APP_SECRET changed?", name=user.name)
+            return self._sealer().open(user.totp_secret or "", context_of("users", "totp_secret", user.id))
+        except Unsealable as error:
+            log.error("The second factor of {name} cannot be read: {why}", name=user.name, why=str(error))
             return None

@@ -9,7 +9,7 @@ from packeton.errors import BadCredentials
 from packeton.interfaces.accounts import ITokenRecords, IUserProvider, TokenOwner
 from packeton.interfaces.authentication import Credentials, IAuthenticator, Verified
 from packeton.interfaces.clocks import Now
-from packeton.interfaces.keys import Keys
+from packeton.interfaces.keys import FormerKeys, Keys, no_former
 
 __all__ = ["TokenAuthenticator"]
 
@@ -20,7 +20,8 @@ METHODS = {TokenKind.API: "api-token", TokenKind.PERSONAL: "token"}
 @define
 class TokenAuthenticator:
     """
-    Looks a token up by its keyed digest: one query, whoever it belongs to and whether or not there is one.
+    Looks a token up by its keyed digest: one query, whoever it belongs to and whether or not there is one; one more
+    for each previous secret of the installation.
 
     `_users` says which roles users of other systems have now.
     """
@@ -29,14 +30,14 @@ class TokenAuthenticator:
     _users: IUserProvider
     _keys: Keys
     _now: Now
+    _former: FormerKeys = no_former
 
     async def identify(self, credentials: Credentials) -> Verified | None:
         """Return who it is."""
         kind = recognise(credentials.username, credentials.secret)
         if kind not in {SecretKind.API, SecretKind.PERSONAL}:
             return None
-        digest = token_digest(self._keys("tokens"), credentials.secret)
-        found: TokenOwner | None = await self._tokens.by_digest(digest)
+        found = await self._found(credentials.secret)
         if found is None or found.token.kind.value != kind.value:
             raise BadCredentials("there is no such token", name=credentials.username)
         account = found.account
@@ -51,6 +52,14 @@ class TokenAuthenticator:
             raise BadCredentials("the token has expired", name=account.name)
         identity = account.identity(METHODS[token.kind], scopes=token.scopes, valid_until=token.expires_at)
         return Verified(identity=identity, token_id=token.id)
+
+    async def _found(self, secret: str) -> TokenOwner | None:
+        """Look with the key of today, then with those of before, so that a new APP_SECRET ends no token."""
+        for key in (self._keys("tokens"), *self._former("tokens")):
+            found: TokenOwner | None = await self._tokens.by_digest(token_digest(key, secret))
+            if found is not None:
+                return found
+        return None
 
 
 def _is_named(credentials: Credentials, kind: SecretKind, account: Account) -> bool:

@@ -7,8 +7,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from packeton.adapters.database.revisions import Revisions
 from packeton.core.access.accounts import AclLine, TokenKind
 from packeton.core.access.identities import Identity, Role
+from packeton.core.access.keys import derived_key
 from packeton.core.access.tokens import mint
 from packeton.errors import BadCredentials
+from packeton.features.access.tokens import TokenAuthenticator
 from packeton.interfaces.authentication import Credentials
 from tests.support.access import NEW_YEAR, MemoryAccess, day
 
@@ -58,6 +60,17 @@ class AuthenticationTests(SynchronousTestCase):
             self.assertEqual({"metadata"}, self.identify(name, OLD_PAT).scopes)
         self.refused("anna", OLD_PAT)
         self.refused("Anna", self.api)  # replaced
+
+    def test_new_secret(self) -> None:
+        """A token of before the installation got another secret is good as long as the former one is known."""
+        def new(purpose: str) -> bytes:
+            return derived_key(b"new secret", purpose)
+        credentials = Credentials(username="Anna", secret=self.api)
+        parts = (self.accounts.tokens, self.accounts.users, new, self.accounts.now)
+        verified = self.accounts.done(TokenAuthenticator(*parts, lambda purpose: [b"x" * 32, self.accounts.key(purpose)]).identify(credentials))
+        self.assertEqual("Anna", verified.identity.name)
+        with self.assertRaises(BadCredentials):
+            self.accounts.done(TokenAuthenticator(*parts).identify(credentials))
 
     def test_wrong(self) -> None:
         """Unknown, somebody else's, a password-like text, over-long: the client learns the same."""

@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
-from packeton.adapters.database.tables.base import Instant, metadata
+from packeton.adapters.database.tables.base import SEALED, Instant, metadata
 
 __all__ = [
     "audit_entries",
@@ -37,7 +37,7 @@ users = Table(
     Column("subrepos", JSON, nullable=False),
     Column("external_id", String(191), unique=True),
     Column("failure_notifications", Boolean, nullable=False),
-    Column("totp_secret", Text),
+    Column("totp_secret", Text, info=SEALED),
     Column("totp_confirmed_at", Instant),
     Column("totp_recovery", JSON, nullable=False),
     Column("reset_digest", String(64), unique=True),

@@ -1,12 +1,12 @@
 """What all tables share: one MetaData, with names for constraints, and instants."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Dialect, MetaData
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["EPOCH", "Instant", "metadata"]
+__all__ = ["EPOCH", "SEALED", "Instant", "metadata"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -19,6 +19,10 @@ metadata = MetaData(
         "pk": "%(table_name)s_key",
     }
 )
+
+SEALED: Final = {"sealed": True}
+"""`info=` of a column that `Sealer` seals in the context of its table, name and the row's `id`; the new secret of an
+installation seals it anew (`packeton keys rotate`)."""
 
 
 class Instant(TypeDecorator[datetime]):

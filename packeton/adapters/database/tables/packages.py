@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from packeton.adapters.database.tables.base import Instant, metadata
+from packeton.adapters.database.tables.base import SEALED, Instant, metadata
 
 __all__ = [
     "archives",
@@ -156,8 +156,8 @@ credentials = Table(
     Column("id", Integer, primary_key=True),
     Column("name", String(191), nullable=False),
     Column("owner_id", Integer),
-    Column("ssh_key", Text),
-    Column("composer_auth", Text),
+    Column("ssh_key", Text, info=SEALED),
+    Column("composer_auth", Text, info=SEALED),
     Column("fingerprint", String(191)),
     Column("created_at", Instant, nullable=False),
 )
