@@ -8,6 +8,7 @@ from typing import Any
 from packeton.core.caching.modes import AllowList
 from packeton.core.composer.metadata import versions_of
 from packeton.core.composer.names import PackageName
+from packeton.core.composer.roots import Resource
 from packeton.errors import NotFound, UpstreamFailed
 from packeton.features.mirroring.policy import Policy, PolicyRules
 from tests.support.mirror import BASE, URL, MirrorTestCase
@@ -267,6 +268,36 @@ class DistTests(MirrorTestCase):
         with self.assertRaises(AssertionError):
             self.dist("acme/front", "1.0.0.0", "a" * 40, "tar")
 
+    def test_tar(self) -> None:
+        """A dist that is no zip is passed on as it is."""
+        files = make_shape("v2", BASE)
+        version = {
+            "name": "acme/tar", "version": "1.0.0", "version_normalized": "1.0.0.0",
+            "dist": {"type": "tar", "url": f"{BASE}/acme.tgz", "reference": "a" * 40, "shasum": sha1(b"tar").hexdigest()},
+        }  # fmt: skip
+        files["/p2/acme/tar.json"] = json.dumps({"packages": {"acme/tar": [version]}}).encode()
+        files["/acme.tgz"] = b"tar"
+        for dists in ("mirrors", "rewrite"):
+            self.build(files, dists=dists)
+            self.assertEqual(b"tar", self.dist("acme/tar", "1.0.0.0", "a" * 40, "tar"))
+        (version,) = self.second("acme/tar")["packages"]["acme/tar"]
+        self.assertEqual(f"{URL}/zipball/acme/tar/1.0.0.0/ref{'a' * 40}.tar", version["dist"]["url"])
+
+    def test_lists_and_searches(self) -> None:
+        """They show what may be had."""
+        files, names = make_shape("v2", BASE), sorted(PACKAGES)
+        root = json.loads(files["/repo/packages.json"])
+        files["/repo/packages.json"] = json.dumps({**root, "list": "/list.json", "search": "/search.json"}).encode()
+        files["/list.json"] = json.dumps({"packageNames": names, "odd": 1}).encode()
+        files["/search.json"] = json.dumps({"results": [{"name": name, "n": 1} for name in names]}).encode()
+        self.build(files)
+        self.assertEqual(files["/list.json"], self.body(self.mirror.satellite_rendition(Resource.LIST)))
+        self.reconfigure(Policy(PolicyRules(allowed=AllowList(names=frozenset({"acme/lib"})))))
+        found = self.document(self.mirror.satellite_rendition(Resource.LIST))
+        self.assertEqual({"packageNames": ["acme/lib"], "odd": 1}, found)
+        found = self.document(self.mirror.satellite_rendition(Resource.SEARCH))
+        self.assertEqual({"results": [{"name": "acme/lib", "n": 1}]}, found)
+
     def test_shasum_and_source(self) -> None:
         """What we hold gets its SHA-1, and the date moves; `source` goes where there is a dist."""
         self.build(make_shape("v1", BASE), dists="rewrite", dist_shasum=True, hide_source=True)
@@ -279,6 +310,61 @@ class DistTests(MirrorTestCase):
         self.assertEqual(sha1(content).hexdigest(), versions["1.0.0"]["dist"]["shasum"])
         self.assertEqual("", versions["1.1.0"]["dist"]["shasum"])
         self.assertFalse(any("source" in version for version in versions.values()))
+
+
+class DateTests(MirrorTestCase):
+    """Last-Modified: upstream's, until what we send of it changes."""
+
+    def test_moves_on(self) -> None:
+        """Each change of what we do moves it on by a second at least, back to where it was as well."""
+        name = PackageName.parse("acme/front")
+        for shape in ("v2", "v1", "satis"):
+            self.build(make_shape(shape, BASE))
+            dates = []
+            for rules in ({}, {"dists": "rewrite"}, {"hide_source": True}, {"hide_source": False, "dists": "mirrors"}):
+                self.reconfigure(**rules)
+                self.root()
+                for _ in range(2):  # the same again has the same date
+                    rendition = self.now(self.mirror.package_rendition(name, dev=False, mirror_url=URL))
+                date = self.now(self.mirror.package_rendition(name, dev=False, mirror_url="https://else")).last_modified
+                self.assertEqual(rendition.last_modified, date)
+                dates.append(date)
+            self.assertEqual("Tue, 14 Nov 2023 22:13:20", f"{dates[0]:%a, %d %b %Y %H:%M:%S}", shape)
+            self.assertEqual(sorted(set(dates)), dates, shape)
+
+    def test_root(self) -> None:
+        """The root's too, for each generation apart; what hangs on the client's address is no change."""
+        for generation in (1, 2):
+            self.build(make_shape("satis", BASE))
+            dates = []
+            for rules in ({}, {"info": "hello"}, {"dists": "rewrite"}, {"disable_v1": True}):
+                self.reconfigure(**rules)
+                for url in (URL, "https://else.example/mirror/up"):
+                    dates.append(self.now(self.mirror.root_rendition(url, generation)).last_modified)
+            self.assertEqual(dates[::2], dates[1::2])
+            self.assertEqual(sorted(set(dates)), dates[::2])
+
+    def test_other_packages(self) -> None:
+        """Of one file with many packages, only those that changed get another date."""
+        files = make_shape("satis", BASE)
+        self.build(files)
+        names = [PackageName.parse(name) for name in PACKAGES]
+        before = [self.now(self.mirror.package_rendition(name, dev=False, mirror_url=URL)).last_modified for name in names]
+        content = json.loads(next(content for path, content in files.items() if "include" in path))
+        content["packages"]["acme/lib"]["2.0.1"]["type"] = "project"
+        text = json.dumps(content).encode()
+        digest = sha1(text).hexdigest()
+        files[f"/repo/include/all${digest}.json"] = text
+        files["/repo/packages.json"] = json.dumps(
+            {"packages": [], "includes": {f"include/all${digest}.json": {"sha1": digest}}}
+        ).encode()
+        for path in ("/repo/packages.json", f"/repo/include/all${digest}.json"):
+            self.client.dates[path] = "Wed, 15 Nov 2023 22:13:20 GMT"
+        self.cache.clock.advance(700)
+        self.root()
+        after = [self.now(self.mirror.package_rendition(name, dev=False, mirror_url=URL)).last_modified for name in names]
+        moved = {str(name) for name, one, two in zip(names, before, after, strict=True) if two > one}
+        self.assertEqual({"acme/lib"}, moved)
 
 
 class TroubleTests(MirrorTestCase):
