@@ -147,6 +147,13 @@ def install(publisher: LogPublisher, *, form: str, level: str) -> None:
             publisher.addObserver(FilteringLogObserver(observer, [chosen]))
 
 
+def show(publisher: LogPublisher, file: IO[str], level: str) -> None:
+    """Make *publisher* write what is of *level* or above to *file* as text, also; for commands."""
+    chosen = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
+    chosen.setLogLevelForNamespace("packeton", LogLevel.levelWithName(level))
+    publisher.addObserver(FilteringLogObserver(TextObserver(file), [chosen]))
+
+
 @define
 class AccessLog:
     """Writes one line for each finished request, from which every credential has been left out."""

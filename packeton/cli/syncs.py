@@ -3,12 +3,15 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from twisted.logger import globalLogPublisher
 
+from packeton import logs
 from packeton.assembly.mirroring import Mirroring
 from packeton.cli.mirrors import is_file, mirror, on_mirrors, read_text
 from packeton.cli.options import settings_options
@@ -26,7 +29,24 @@ AT_ONCE = 8
 FORCE = click.option("--force", is_flag=True, help="Forget the stored metadata first, and fetch all of it anew.")
 
 
-def _synchronise(paths: tuple[str, ...], data: str | None, aliases: Sequence[str], *, force: bool) -> None:
+VERBOSE = click.option("--verbose", "-v", count=True, help="Tell what could not be had; twice: everything.")
+
+
+class _Stderr(StringIO):
+    """Standard error as it is now: a progress bar takes it over while it is shown."""
+
+    def write(self, text: str) -> int:
+        """Write there."""
+        click.echo(text, err=True, nl=False)
+        return len(text)
+
+
+def _synchronise(
+    paths: tuple[str, ...], data: str | None, aliases: Sequence[str], *, force: bool, verbose: int
+) -> None:
+    if verbose:
+        logs.show(globalLogPublisher, _Stderr(), "info" if verbose == 1 else "debug")
+
     async def work(mirroring: Mirroring) -> int:
         chosen = [mirroring.site(alias).mirror.rules.alias for alias in aliases] or list(mirroring.sites)
         failed = 0
@@ -62,21 +82,25 @@ async def _sync_one(mirroring: Mirroring, alias: str, progress: Progress, wish: 
 @settings_options
 @click.argument("aliases", nargs=-1, metavar="[ALIAS]...")
 @FORCE
-def sync(paths: tuple[str, ...], data: str | None, aliases: tuple[str, ...], *, force: bool) -> None:
+@VERBOSE
+def sync(paths: tuple[str, ...], data: str | None, aliases: tuple[str, ...], *, force: bool, verbose: int) -> None:
     """Synchronise these mirrors now, or all; exit status 1 if something could not be had.
 
     An interrupted synchronisation goes on where it was. One that another process is at is not disturbed.
     """
-    _synchronise(paths, data, aliases, force=force)
+    _synchronise(paths, data, aliases, force=force, verbose=verbose)
 
 
 @click.command(name="packagist:sync:mirrors", hidden=True)
 @settings_options
 @click.argument("aliases", nargs=-1, metavar="[MIRROR]")
 @FORCE
-def sync_as_before(paths: tuple[str, ...], data: str | None, aliases: tuple[str, ...], *, force: bool) -> None:
+@VERBOSE
+def sync_as_before(
+    paths: tuple[str, ...], data: str | None, aliases: tuple[str, ...], *, force: bool, verbose: int
+) -> None:
     """Synchronise mirrors: `packeton mirror sync` by its former name."""
-    _synchronise(paths, data, aliases, force=force)
+    _synchronise(paths, data, aliases, force=force, verbose=verbose)
 
 
 @mirror.command()
