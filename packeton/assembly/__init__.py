@@ -8,6 +8,7 @@ from twisted.application.service import MultiService
 from twisted.web.resource import IResource
 
 from packeton.assembly.accounts import access_work, open_accounts
+from packeton.assembly.api import open_api
 from packeton.assembly.building import let_mirrors_build
 from packeton.assembly.jobs import Work, open_work, timetable_of, worker_of
 from packeton.assembly.mirroring import open_mirroring
@@ -88,7 +89,8 @@ def build(
         proxy.path: proxy_mount(name, proxy, settings, store, fills, transports.common)
         for name, proxy in settings.proxies.items()
     }
-    resource = root_resource(settings, store, accounts, packages, sign_in, mirroring, mounts)
+    api = open_api(store, accounts, packages, work)
+    resource = root_resource(settings, store, accounts, packages, api, sign_in, mirroring, mounts)
     return Packeton(resource=resource, services=services, settings=settings, worker=worker)
 
 

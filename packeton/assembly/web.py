@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from twisted.web.resource import IResource
 
 from packeton.assembly.accounts import Accounts, gate_of
+from packeton.assembly.api import Api, api_routes
 from packeton.assembly.mirroring import Mirroring
 from packeton.assembly.packages import Packages
 from packeton.assembly.pages import SignIn, cookie_sessions, cors_of, page_routes, protection_of
@@ -38,6 +39,7 @@ def root_resource(
     store: Store,
     accounts: Accounts,
     packages: Packages,
+    api: Api,
     sign_in: SignIn,
     mirroring: Mirroring,
     mounts: Mapping[str, IResource],
@@ -65,6 +67,7 @@ def root_resource(
         GroupApi(gate, accounts.groups, accounts.audiences),
         HealthRoutes(enabled=settings.health_check, checks=checks, clock=clock),
         MetricRoutes(store.metrics),
+        *api_routes(api, gate, addresses, clock),
         *page_routes(sign_in, pages, landing, settings, store),
     ]
     return PacketonResource(

@@ -13,6 +13,7 @@ __all__ = [
     "CacheSettings",
     "DatabaseSettings",
     "FirstAdminSettings",
+    "HookSettings",
     "HttpBasicSettings",
     "JobSettings",
     "JwtSettings",
@@ -264,6 +265,17 @@ class VcsSettings:
 
 
 @frozen(kw_only=True)
+class HookSettings:
+    """`packeton.hooks`: what forges send when something was pushed."""
+
+    secret: Secret | None = None
+    """What forges sign payloads with (GitHub, Gitea, Forgejo, Bitbucket: secret; GitLab: secret token). With one,
+    payloads that are not signed with it are refused; the caller must have a good token in any case."""
+    allow_unsigned: bool = False
+    """With a secret: take payloads without any signature all the same; a wrong one is always refused."""
+
+
+@frozen(kw_only=True)
 class HttpBasicSettings:
     """`http_basic` of a mirror: both members are needed."""
 
@@ -422,6 +434,7 @@ class Settings:
     upstream: UpstreamSettings = field(factory=UpstreamSettings)
     cache: CacheSettings = field(factory=CacheSettings)
     jobs: JobSettings = field(factory=JobSettings)
+    hooks: HookSettings = field(factory=HookSettings)
     reserved_vendors: tuple[str, ...] = ()
     """Vendors whose packages never come from a mirror, so that nobody else can publish one under their name: exact, or
     globs such as `acme-*`."""

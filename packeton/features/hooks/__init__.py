@@ -1,0 +1,1 @@
+"""Hooks: what forges tell us, and what we do about it."""

@@ -1,0 +1,83 @@
+"""Hooks of forges: /api/update-package and its other names, and the trigger of outgoing webhooks."""
+
+from urllib.parse import parse_qs
+
+from klein import Klein
+from twisted.web.iweb import IRequest
+
+from packeton.core.access.identities import Role, Scope
+from packeton.core.hooks.payloads import package_names, read_payload
+from packeton.errors import Invalid
+from packeton.features.hooks.incoming import Hook, IncomingHooks
+from packeton.web.access import Gate
+from packeton.web.api.replies import failed, query_of, reply
+from packeton.web.bodies import read_posted
+
+__all__ = ["HookRoutes"]
+
+ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+NAMES = "composer_package_name"
+FORM = "application/x-www-form-urlencoded"
+MAX_HOOK_BYTES = 8 << 20
+"""GitHub's payloads have at most 25 MB by its word, and 8 MB by experience."""
+
+
+class HookRoutes:
+    """See the module."""
+
+    def __init__(self, gate: Gate, hooks: IncomingHooks) -> None:
+        self._gate = gate
+        self._hooks = hooks
+
+    def install(self, app: Klein) -> None:
+        """Add these routes to *app*."""
+        for path in ("/api/update-package", "/api/github", "/api/bitbucket"):
+            app.route(path, methods=ANY, endpoint=f"hook-{path}")(self.pushed)
+        app.route("/api/update-package/<vendor>/<name>", methods=ANY, endpoint="hook-by-name")(self.named)
+        for path in ("/api/webhook-invoke", "/api/webhook-invoke/<name>"):
+            app.route(path, methods=["POST"], endpoint=f"hook-{path}")(self.invoke)
+
+    async def pushed(self, request: IRequest) -> bytes:
+        """Something was pushed."""
+        return await self._receive(request, ())
+
+    async def named(self, request: IRequest, vendor: str, name: str) -> bytes:
+        """Something was pushed to this package."""
+        return await self._receive(request, (f"{vendor}/{name}".lower(),))
+
+    async def invoke(self, request: IRequest, name: str = "default") -> bytes:  # noqa: ARG002
+        """Trigger outgoing webhooks; there are none that match."""
+        await self._gate.caller(request, scope=Scope.WEBHOOKS, role=Role.MAINTAINER)
+        return reply(request, {"status": "success", "jobs": []})
+
+    async def _receive(self, request: IRequest, names: tuple[str, ...]) -> bytes:
+        caller = await self._gate.caller(request, scope=Scope.WEBHOOKS, role=Role.MAINTAINER)
+        try:
+            hook = _read(request, names)
+            jobs = await self._hooks.receive(hook, caller.identity, caller.repository)
+        except Invalid as error:
+            return failed(request, error)
+        return reply(request, {"status": "success", "jobs": [job.id for job in jobs]}, 202)
+
+
+def _read(request: IRequest, names: tuple[str, ...]) -> Hook:
+    """Read a hook. Raises Invalid."""
+    body = read_posted(request, MAX_HOOK_BYTES)
+    headers = {
+        name.decode("latin-1").lower(): values[0].decode("latin-1")
+        for name, values in request.requestHeaders.getAllRawHeaders()
+    }
+    kind = headers.get("content-type", "")
+    names = names or package_names(query_of(request).text(NAMES)) or _named_in_form(kind, body)
+    payload = read_payload(kind, body)
+    return Hook(payload=payload, names=names, body=body, headers=headers)
+
+
+def _named_in_form(kind: str, body: bytes) -> tuple[str, ...]:
+    if not kind.lower().startswith(FORM):
+        return ()
+    try:
+        fields = parse_qs(body.decode(), max_num_fields=100)
+    except ValueError as error:
+        raise Invalid("the form cannot be read") from error
+    return package_names(fields.get(NAMES, [""])[-1])
