@@ -12,7 +12,7 @@ from packeton.assembly.api import open_api
 from packeton.assembly.building import let_mirrors_build
 from packeton.assembly.jobs import Work, open_work, timetable_of, worker_of
 from packeton.assembly.mirroring import open_mirroring
-from packeton.assembly.packages import open_catalogue, open_packages, package_work
+from packeton.assembly.packages import note_installs, open_catalogue, open_packages, package_work
 from packeton.assembly.pages import open_sign_in, sign_in_work
 from packeton.assembly.proxies import proxy_mount
 from packeton.assembly.running import Running, periodic_work
@@ -82,6 +82,7 @@ def build(
         worker.setServiceParent(periodic)
     sign_in = open_sign_in(settings, store, accounts)
     sign_in_work(sign_in, store, serves=extra is None).setServiceParent(periodic)
+    note_installs(packages, sign_in.trail, accounts.now)
     services = MultiService()
     Running(mirroring, periodic, packages.children, owns=extra is None).setServiceParent(services)
     store.metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))

@@ -1,7 +1,7 @@
 """Our own packages, put together: records, what reads them, what publishes them, their archives."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -28,10 +28,13 @@ from packeton.background.jobs import Jobs
 from packeton.background.timetable import Entry
 from packeton.background.updates import UpdateJobs
 from packeton.config.settings import Settings
+from packeton.core.access.audit import MAX_DOWNLOADS, AuditEvent, Source
+from packeton.core.access.identities import Identity
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.credentials import Credentials
 from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.names import PackageName
+from packeton.features.access.audit import AuditTrail
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.archives import Archives, Builder
 from packeton.features.packages.building import DefinitionBuilder, UploadBuilder, VcsBuilder
@@ -49,12 +52,12 @@ from packeton.features.packages.sources_vcs import VcsSource
 from packeton.features.packages.tidying import Tidying
 from packeton.features.packages.updating import Updates
 from packeton.features.packages.uploads import Uploads
-from packeton.interfaces.clocks import now_of
+from packeton.interfaces.clocks import Now, now_of
 from packeton.interfaces.packages import RepoType
 from packeton.interfaces.sources import ISource
 from packeton.interfaces.vcs import ICheckouts
 
-__all__ = ["Packages", "open_catalogue", "open_packages", "package_work"]
+__all__ = ["Packages", "note_installs", "open_catalogue", "open_packages", "package_work"]
 
 FROM_CHECKOUTS = (RepoType.VCS, RepoType.MONO_REPO, RepoType.ASSET)
 
@@ -178,6 +181,24 @@ def package_work(packages: Packages, work: Work, settings: Settings) -> None:
     work.timetable.append(Entry(name="stale packages", expression="*/15 * * * *", work=packages.scheduling.stale))
     work.timetable.append(Entry(name="tidying of packages", expression="40 1 * * *", work=packages.tidying.tidy))
     work.timetable.append(Entry(name="tidying of checkouts", expression="20 2 * * *", work=tidy))
+
+
+def note_installs(packages: Packages, trail: AuditTrail, now: Now) -> None:
+    """Have installs written into the audit trail of who made them."""
+
+    def note(identity: Identity, address: str, lines: Sequence[str]) -> None:
+        event = AuditEvent(
+            user_id=identity.user_id,
+            name=identity.name,
+            source=Source.DOWNLOADS,
+            success=True,
+            at=now(),
+            address=address,
+            downloads=tuple(lines[:MAX_DOWNLOADS]),
+        )
+        trail.note(event)
+
+    packages.downloads.on_installed = note
 
 
 def foreign_repositories(store: Store, mirroring: Mirroring) -> ForeignRepositories:

@@ -9,14 +9,16 @@ import subprocess
 import tempfile
 import time
 import zipfile
-from hashlib import sha256
+from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest, TestCase
 
+from packeton.interfaces.packages import RepoType
 from tests.support.client import Answer, fetch
 from tests.support.composer import Composer, composer_missing
 from tests.support.installation import SECRET, Installation
+from tests.support.origin import Origin, Package, make_zip
 from tests.support.server import Server, free_port
 
 TOKEN = "0123456789abcdefABCD"
@@ -339,3 +341,124 @@ class ComposerTests(PackagesTestCase):
             run = composer.run("install", "--prefer-dist")
             self.assertEqual(0, run.status, run.output)
             self.assertEqual(f"<?php // {expected}\n", (composer.project / "vendor/okvpn/cron-bundle/src/code.php").read_text())
+
+
+class TypeTests(PackagesTestCase):
+    """Packages of the other types, on real servers."""
+
+    names = ("okvpn/cron-bundle",)
+
+    @classmethod
+    def settings(cls) -> dict[str, object]:
+        cls.origin = Origin([UPSTREAM]).start()
+        cls.addClassCleanup(cls.origin.stop)
+        cls.artifacts = cls.folder / "artifacts"
+        cls.artifacts.mkdir()
+        mirror = {"url": cls.origin.url, "public_access": True}
+        return {"mirrors": {"up": mirror}, "artifacts": {"allowed_paths": [str(cls.artifacts)]}, "archive": False}
+
+    def made(self, name: str, url: str | None = None, *, status: str = "completed", **fields: Any) -> Any:
+        made = self.installation.package(name, url, **fields)
+        job = self.installation.update(made)
+        self.assertEqual(status, job.status, f"{job.result} {self.server.log[-2000:]}")
+        time.sleep(0.8)
+        return job
+
+    def archive(self, name: str, version: str) -> zipfile.ZipFile:
+        dist = self.version(name, version)["dist"]
+        answer = self.get(dist["url"].removeprefix(self.server.url))
+        self.assertEqual(200, answer.status, answer.body)
+        if "shasum" in dist:
+            self.assertEqual(dist["shasum"], sha1(answer.body).hexdigest())
+        return zipfile.ZipFile(io.BytesIO(answer.body))
+
+    def test_switched_off(self) -> None:
+        """Without `archive` a repository has no zips, and its metadata no dist."""
+        version = self.version("okvpn/cron-bundle", "1.0.0")
+        self.assertNotIn("dist", version)
+        self.assertEqual(404, self.get(f"/zipball/okvpn/cron-bundle/{version['source']['reference']}.zip").status)
+        self.assertNotIn("mirrors", self.get("/packages.json").json())
+
+    def test_artifact(self) -> None:
+        """Archives of a directory: served with their checksums, one broken one named."""
+        for version in ("1.0.0", "1.1.0"):
+            with zipfile.ZipFile(self.artifacts / f"a-{version}.zip", "w") as archive:
+                archive.writestr("composer.json", json.dumps({"name": "acme/artifact", "version": version}))
+                archive.writestr("x.php", version)
+        (self.artifacts / "broken.zip").write_bytes(b"PK\x03\x04")
+        job = self.made("acme/artifact", status="failed", repo_type=RepoType.ARTIFACT, settings={"repositoryPath": str(self.artifacts)})
+        self.assertIn("broken.zip", job.result["message"])
+        with self.archive("acme/artifact", "1.1.0") as archive:
+            self.assertEqual(b"1.1.0", archive.read("x.php"))
+
+    def test_virtual(self) -> None:
+        """A zip with composer.json and nothing else, always the same."""
+        entries = [{"version": "1.0.0", "definition": '{"require": {"okvpn/cron-bundle": "*"}}'}]
+        self.made("acme/virtual", repo_type=RepoType.VIRTUAL, settings={"customVersions": entries})
+        with self.archive("acme/virtual", "1.0.0") as archive:
+            self.assertEqual(["composer.json"], archive.namelist())
+
+    def test_adopted(self) -> None:
+        """A package of a mirror becomes ours: no mirror serves it any more, and its metadata is ours."""
+        self.assertEqual(200, self.get("/mirror/up/p2/acme/upstream.json", None).status)
+        self.made("acme/upstream", "mirror:up", repo_type=RepoType.PROXY)
+        self.assertEqual("acme/upstream", self.version("acme/upstream", "1.0.0")["name"])
+        self.assertEqual(404, self.get("/mirror/up/p2/acme/upstream.json", None).status)
+
+    def test_gone(self) -> None:
+        """A repository that is not there: said as such."""
+        job = self.made("acme/gone", self.git.url("acme/gone"), status="package_gone")
+        self.assertIn("acme/gone", job.result["message"])
+
+
+UPSTREAM = Package("acme/upstream", "1.0.0", make_zip("acme/upstream", "upstream", 3000))
+
+
+class ProxyTests(PackagesTestCase):
+    """Packages of foreign repositories, with zips of ours; mono-repos."""
+
+    names = ()
+
+    @classmethod
+    def settings(cls) -> dict[str, object]:
+        cls.origin = Origin([UPSTREAM]).start()
+        cls.addClassCleanup(cls.origin.stop)
+        return {"archive_options": {"prebuild_zipball": True, "include_archive_checksum": True}}
+
+    def test_foreign_repository(self) -> None:
+        """Its versions, and its zip, byte for byte, checked and kept; also after it has gone."""
+        made = self.installation.package("acme/upstream", self.origin.url, repo_type=RepoType.PROXY)
+        self.assertEqual("completed", self.installation.update(made).status)
+        time.sleep(0.8)
+        dist = self.version("acme/upstream", "1.0.0")["dist"]
+        self.assertTrue(dist["url"].startswith(self.server.url))
+        self.assertEqual(sha1(UPSTREAM.content).hexdigest(), dist["shasum"])
+        fetched = self.origin.log.copy()
+        self.assertEqual(UPSTREAM.content, self.get(dist["url"].removeprefix(self.server.url)).body)
+        self.assertEqual(fetched, self.origin.log)
+
+    def test_mono_repo(self) -> None:
+        """Children are found, have zips of their directory only, and no source."""
+        name = "acme/mono"
+        (self.git.folder / name).mkdir(parents=True)
+        self.git.git(name, "init", "-q", "-b", "main")
+        for tag in ("1.0.0", "1.0.1", None):
+            files = {"composer.json": json.dumps({"name": name, "license": "MIT"}), "src/b/only.php": "<?php\n"}
+            for child in ("a", "b"):
+                files[f"src/{child}/composer.json"] = json.dumps({"name": f"acme/{child}", "license": "MIT"})
+            files["src/a/code.php"] = f"<?php // {tag}\n"
+            self.git.commit(name, files, tag)
+        settings = {"glob": "src/*/composer.json", "skipNotModifyTag": True}
+        made = self.installation.package(name, self.git.url(name), repo_type=RepoType.MONO_REPO, settings=settings)
+        job = self.installation.update(made)
+        self.assertEqual("completed", job.status, job.result)
+        time.sleep(0.8)
+        self.assertEqual({"1.0.0", "1.0.1", "dev-main"}, set(self.get("/p/acme/a.json").json()["packages"]["acme/a"]))
+        self.assertEqual({"1.0.0", "dev-main"}, set(self.get("/p/acme/b.json").json()["packages"]["acme/b"]))
+        version = self.version("acme/b", "1.0.0")
+        self.assertNotIn("source", version)
+        answer = self.get(version["dist"]["url"].removeprefix(self.server.url))
+        self.assertEqual(version["dist"]["shasum"], sha1(answer.body).hexdigest())
+        with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+            self.assertEqual({"composer.json", "only.php"}, {name for name in archive.namelist() if not name.endswith("/")})
+        self.assertIn("source", self.version(name, "1.0.0"))

@@ -1,6 +1,6 @@
 """Counting installs that Composer tells of."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from hashlib import sha256
 
@@ -19,7 +19,7 @@ MAX_PER_DAY = 10
 """Installs of a package from one address that count on one day. Source: the reference."""
 MAX_REMEMBERED = 100_000
 
-OnInstalled = Callable[[Identity, str, Sequence[str]], Awaitable[None]]
+OnInstalled = Callable[[Identity, str, Sequence[str]], None]
 """Takes who installed, from which address, and `name: version` lines, for the audit trail."""
 
 
@@ -39,7 +39,7 @@ class Downloads:
     _catalogue: Catalogue
     _records: IDownloadRecords
     _now: Now
-    _on_installed: OnInstalled | None = None
+    on_installed: OnInstalled | None = None
     _counted: Recent[int] = field(factory=lambda: Recent(MAX_REMEMBERED), init=False)
 
     async def count(
@@ -65,8 +65,8 @@ class Downloads:
             if self._counts(package.id, address, today):
                 installs.append(Install(package.id, one.version))
         await self._records.add(installs, today)
-        if self._on_installed is not None and lines and not audience.identity.is_anonymous:
-            await self._on_installed(audience.identity, address, lines)
+        if self.on_installed is not None and lines and not audience.identity.is_anonymous:
+            self.on_installed(audience.identity, address, lines)
         return unknown
 
     def _counts(self, package_id: int, address: str, day: date) -> bool:
