@@ -51,19 +51,11 @@ def user_manager(paths: tuple[str, ...], data: str | None, username: str | None,
         print_table(("ID", "Username", "Email", "Enabled", "Roles"), rows)
         return
 
-    async def find(accounts: Accounts) -> Account | None:
-        return await accounts.users.find(username)
-
-    account = with_accounts(paths, data, find)
-    if account is None and not options["delete"] and not options["show_token"]:
-        _confirm(username, options)
-        options["password"] = options["password"] or _asked_password()
-
     async def work(accounts: Accounts) -> list[str]:
-        web_tokens = web_tokens_of(settings, accounts.users, accounts.now)
+        account = await accounts.users.find(username)
         if account is None:
             return [await _create(accounts, username, options)]
-        return await _change(accounts, account, options, web_tokens)
+        return await _change(accounts, account, options, web_tokens_of(settings, accounts.users, accounts.now))
 
     for line in with_accounts(paths, data, work):
         click.echo(line)
@@ -96,9 +88,10 @@ def _roles(held: frozenset[str], options: dict[str, Any]) -> frozenset[str]:
 async def _create(accounts: Accounts, name: str, options: dict[str, Any]) -> str:
     if options["delete"] or options["show_token"]:
         raise Invalid(f"there is no user {name[:100]}")
+    _confirm(name, options)
     _, issued = await accounts.people.create(
         name,
-        password=options["password"],
+        password=options["password"] or _asked_password(),
         email=options["email"] or fallback_email(name),
         enabled=options["enabled"] != "0",
         roles=_roles(frozenset(), options),

@@ -243,3 +243,45 @@ class FirstAdminTests(AccountsCase):
         self.access.done(make_first_admin(self.accounts, odd))
         self.access.done(make_first_admin(self.accounts, load_settings(environment={})))
         self.assertEqual(1, len(self.document("user", "list")))
+
+
+class WholeServerTests(HttpTestCase):
+    """Users and groups by REST on a server as a user starts it, which makes its first administrator."""
+
+    mirror = {"public_access": False}  # noqa: RUF012  # as the base class has it
+    settings = {  # noqa: RUF012
+        "app_secret": "a secret of tests, and of nothing else",
+        "first_admin": {"username": "root", "password": "geheim-1"},
+        "jwt_authentication": {"algo": "HS256", "private_key": "a shared secret of tests=======================\n"},
+        "anonymous_access": True,
+        "anonymous_packages": ["open/*"],
+    }
+
+    def api(self, method: str, path: str, document: Any = None, headers: dict[str, str] | None = None) -> Any:
+        body = None if document is None else json.dumps(document).encode()
+        answer = fetch(f"{self.server.url}{path}", method, headers or self.admin, body)
+        return answer.status, answer.json() if answer.body else None
+
+    def test_story(self) -> None:
+        """From the first administrator to a customer who reads a mirror, through REST only."""
+        config = str(self.server.folder / "packeton.yaml")
+        arguments = ("packagist:user:manager", "root", "--show-token", "--token-format=jwt", "--data", str(self.server.data), "--config", config)
+        deadline = time.monotonic() + 20
+        while (done := run(*arguments)).returncode != 0:  # it is made by the start, which goes on meanwhile
+            self.assertLess(time.monotonic(), deadline, done.stderr)
+        self.admin = basic("root", done.stdout.strip())
+        status, group = self.api("POST", "/api/groups", {"name": "g", "proxies": ["up"], "aclPermissions": ["acme/*"]})
+        self.assertEqual(201, status)
+        status, made = self.api("POST", "/api/users", {"username": "anna", "groups": [group["id"]]})
+        self.assertEqual(201, status)
+        customer = basic("anna", made["apiToken"])
+        self.assertEqual(200, self.api("GET", "/mirror/up/packages.json", headers=customer)[0])
+        self.assertEqual([], self.api("GET", "/packages.json", headers=customer)[1]["available-packages"])
+        self.assertEqual(403, self.api("GET", "/api/users", headers=customer)[0])
+        self.assertEqual(401, self.api("GET", "/mirror/up/packages.json", headers={"X-A": "b"})[0])
+        self.assertEqual(200, self.api("GET", "/packages.json", headers={"X-A": "b"})[0])
+        self.assertEqual((204, None), self.api("PUT", f"/api/group/{group['id']}", {"proxies": []}))
+        self.assertEqual(403, self.api("GET", "/mirror/up/packages.json", headers=customer)[0])
+        self.assertEqual((204, None), self.api("DELETE", f"/api/user/{made['id']}"))
+        self.assertEqual(401, self.api("GET", "/mirror/up/packages.json", headers=customer)[0])
+        self.assertNotIn(made["apiToken"], self.server.log)

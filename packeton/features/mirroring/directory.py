@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from packeton.core.access.identities import ANONYMOUS, Identity, Scope
-from packeton.core.access.rules import may_use_mirror
+from packeton.core.access.identities import ANONYMOUS, Identity
+from packeton.core.access.rules import may_fill_mirror, may_use_mirror
 from packeton.errors import NotFound
 from packeton.features.mirroring.dists import Dists
 from packeton.features.mirroring.mirrors import Mirror
@@ -16,7 +16,7 @@ __all__ = ["MirrorDirectory", "MirrorSite", "reads_only"]
 
 def reads_only(identity: Identity) -> bool:
     """Say if a caller may only have what others use already: a token with `mirror:read` and not `mirror:all`."""
-    return not identity.allows(Scope.MIRROR_ALL)
+    return not may_fill_mirror(identity)
 
 
 @frozen(kw_only=True)
