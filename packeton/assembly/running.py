@@ -28,6 +28,7 @@ class Running(Service):
         self._store = mirroring.store
         self._owns = owns
         self._mirroring = mirroring
+        self._looked = False
         self._mirrors = MirrorService(mirroring.store.reactor, mirroring.policies, mirroring.syncs)
         self._periodic = periodic
         self._children = children
@@ -38,6 +39,9 @@ class Running(Service):
             self._store.directory.claim()
         else:
             self._store.directory.prepare()
+        if self._looked:
+            return
+        self._looked = True
         try:
             self._store.database.prepare()
         except DatabaseRefused as error:

@@ -13,6 +13,8 @@ class Subject(StrEnum):
     ACCESS = "access"
     """Users, groups, tokens, sub-repositories."""
     PACKAGES = "packages"
+    CACHE = "cache"
+    """What is stored of upstreams."""
 
 
 class IRevisions(Interface):

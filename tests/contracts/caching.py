@@ -28,10 +28,10 @@ class CacheRecordsContract:
     make_database: Any
 
     def setUp(self) -> None:
-        database = self.make_database()
-        self.records = CacheRecords(database)
-        self.dists = DistRecords(database)
-        self.publications = PublicationRecords(database)
+        self.database = self.make_database()
+        self.records = CacheRecords(self.database)
+        self.dists = DistRecords(self.database)
+        self.publications = PublicationRecords(self.database)
 
     def ok(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return self.successResultOf(Deferred.fromCoroutine(coroutine))  # type: ignore[attr-defined]
@@ -86,6 +86,19 @@ class CacheRecordsContract:
         self.assertEqual({"b", "c"}, set(self.ok(self.records.blobs())))
         self.assertEqual({"", "v"}, {one.variant for one in self.ok(self.records.remove("b"))})
         self.assertEqual([], self.ok(self.records.remove("b")))
+
+    def test_revision(self) -> None:
+        """It moves when another process changes something, and not when this one does or only reads."""
+        other = CacheRecords(self.database)
+        for change in (lambda: other.save(entry()), lambda: other.pin(entry().key, True), lambda: other.remove(entry().key)):
+            before = self.ok(self.records.revision()), self.ok(other.revision())
+            self.ok(change())
+            self.assertEqual(before[1], self.ok(other.revision()))
+            self.assertGreater(self.ok(self.records.revision()), before[0])
+        before = self.ok(self.records.revision())
+        self.ok(other.used([("k", "")], NOW))
+        self.ok(other.totals())
+        self.assertEqual(before, self.ok(self.records.revision()))
 
     def test_dists(self) -> None:
         """The first digest holds; a change is an alarm until it is accepted."""

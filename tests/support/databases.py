@@ -139,7 +139,7 @@ def _mysql() -> Server | str:
     server.command = [
         daemon, "--no-defaults", f"--datadir={data}", f"--port={server.port}", "--bind-address=127.0.0.1",
         f"--socket={server.folder}/socket", f"--pid-file={server.folder}/pid", "--skip-log-bin", "--innodb-buffer-pool-size=32M",
-        "--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite", "--max-connections=60",
+        "--innodb-flush-log-at-trx-commit=2", "--skip-innodb-doublewrite", "--max-connections=60",
     ]  # fmt: skip
     server.start()
     _until(lambda: _execute(f"mysql://root@127.0.0.1:{server.port}/mysql", "CREATE DATABASE packeton CHARACTER SET latin1"))

@@ -1,18 +1,24 @@
 """CacheRecords: the entries of the cache."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
-from attrs import asdict, define, evolve
-from sqlalchemy import Connection, Row, case, delete, func, insert, select, text, tuple_, update
+from attrs import asdict, define, evolve, field
+from sqlalchemy import Connection, Row, case, delete, func, insert, select, tuple_, update
 from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
+from packeton.adapters.database.revisions import bump_in
+from packeton.adapters.database.tables.accounts import revisions
 from packeton.adapters.database.tables.caching import cache_entries as entries
 from packeton.core.caching.entries import CacheEntry
 from packeton.interfaces.caching import CacheTotals, ICacheRecords
+from packeton.interfaces.revisions import Subject
 
 __all__ = ["CacheRecords"]
+
+T = TypeVar("T")
 
 
 @implementer(ICacheRecords)
@@ -21,6 +27,8 @@ class CacheRecords:
     """Entries by (key, variant)."""
 
     _database: Database
+    _own: int = field(default=0, init=False)
+    """Changes made through this object."""
 
     async def variants(self, key: str) -> Sequence[CacheEntry]:
         """Return the entries of one key, most recently received first."""
@@ -44,7 +52,7 @@ class CacheRecords:
             connection.execute(update(entries).where(here).values(**asdict(pinned)))
             return _entry(row)
 
-        return await self._database.run(work)
+        return await self._change(work)
 
     async def remove(self, key: str, variant: str | None = None) -> Sequence[CacheEntry]:
         """Forget one entry, or all of the key."""
@@ -57,7 +65,7 @@ class CacheRecords:
             connection.execute(delete(entries).where(here))
             return removed
 
-        return await self._database.run(work)
+        return await self._change(work)
 
     async def used(self, keys: Iterable[tuple[str, str]], at: datetime) -> None:
         """Set `used_at` of these entries."""
@@ -76,7 +84,7 @@ class CacheRecords:
         def work(connection: Connection) -> int:
             return connection.execute(update(entries).where(entries.c.key == key).values(pinned=pinned)).rowcount
 
-        return await self._database.run(work)
+        return await self._change(work)
 
     async def matching(
         self, pattern: str, limit: int = 1000, after: tuple[str, str] = ("", "")
@@ -120,14 +128,25 @@ class CacheRecords:
         return await self._database.read(work)
 
     async def revision(self) -> int:
-        """Return SQLite's `data_version`: it moves when another connection committed."""
+        """Return a number that moves when another process saved, removed or pinned something."""
 
         def work(connection: Connection) -> int:
-            if connection.dialect.name != "sqlite":
-                return 0
-            return int(connection.execute(text("PRAGMA data_version")).scalar_one())
+            number = select(revisions.c.number).where(revisions.c.subject == Subject.CACHE)
+            return int(connection.execute(number).scalar_one_or_none() or 0)
 
-        return await self._database.run(work)
+        return await self._database.read(work) - self._own
+
+    async def _change(self, work: Callable[[Connection], T]) -> T:
+        """Run *work*, and have other processes notice."""
+
+        def both(connection: Connection) -> T:
+            result = work(connection)
+            bump_in(connection, Subject.CACHE)
+            return result
+
+        result = await self._database.run(both)
+        self._own += 1
+        return result
 
 
 def _like(glob: str) -> str:

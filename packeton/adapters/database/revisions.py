@@ -13,7 +13,7 @@ from packeton.adapters.database.tables.accounts import revisions
 from packeton.errors import Conflict
 from packeton.interfaces.revisions import IRevisions
 
-__all__ = ["Revisions"]
+__all__ = ["Revisions", "bump_in"]
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Revisions:
 
     async def bump(self, subject: str) -> int:
         """Move the number on."""
-        number = await self._database.run(lambda connection: _bump(connection, subject))
+        number = await self._database.run(lambda connection: bump_in(connection, subject))
         return self._note(subject, number)
 
     async def changing(self, subject: str, work: Callable[[Connection], T]) -> T:
@@ -48,7 +48,7 @@ class Revisions:
                 result = work(connection)
             except IntegrityError as error:
                 raise Conflict("this exists already, or has changed meanwhile") from error
-            return result, _bump(connection, subject)
+            return result, bump_in(connection, subject)
 
         result, number = await self._database.run(both)
         self._note(subject, number)
@@ -70,7 +70,8 @@ class Revisions:
         return self._numbers[subject]
 
 
-def _bump(connection: Connection, subject: str) -> int:
+def bump_in(connection: Connection, subject: str) -> int:
+    """Move a number on in the transaction of *connection*; return it."""
     here = revisions.c.subject == str(subject)
     moved = update(revisions).where(here).values(number=revisions.c.number + 1)
     if connection.execute(moved).rowcount == 0:
