@@ -193,6 +193,8 @@ def _locked(files: Sequence[str]) -> list[Locked]:
     wanted: dict[Locked, None] = {}
     for file in files:
         for one in locked_packages(read_text(file).encode()):
+            if one.dist is not None and one.dist.type == "path":
+                continue  # it lies beside the project
             reference, kind = ("", None) if one.dist is None else (one.dist.reference, one.dist.type or "zip")
             wanted[Locked(name=one.name, version=one.version, reference=reference, type=kind)] = None
     return list(wanted)

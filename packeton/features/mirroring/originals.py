@@ -215,10 +215,15 @@ class Originals:
         async for some in self.listed_names():
             yield [name for name, _ in some]
 
-    async def listed_names(self) -> AsyncIterator[list[tuple[str, str | None]]]:
-        """Yield names like `names`, each with the SHA-256 of its document where upstream tells it."""
+    async def listed_names(self, *, refresh: bool = False) -> AsyncIterator[list[tuple[str, str | None]]]:
+        """
+        Yield names like `names`, each with the SHA-256 of its document where upstream tells it.
+
+        Args:
+            refresh: Ask for a list that is no part of the root now, however fresh it is.
+        """
         told = False
-        async for names in self._names(await self.root()):
+        async for names in self._names(await self.root(), refresh=refresh):
             told = True
             iterator = iter(names)
             while some := list(islice(iterator, NAMES_AT_ONCE)):
@@ -226,7 +231,7 @@ class Originals:
         if not told:
             raise NotFound("this repository does not tell the names of its packages")
 
-    async def _names(self, root: Root) -> AsyncIterator[Iterable[tuple[str, str | None]]]:
+    async def _names(self, root: Root, *, refresh: bool) -> AsyncIterator[Iterable[tuple[str, str | None]]]:
         if root.available is not None:
             yield ((name, None) for name in root.available)
             return
@@ -236,7 +241,7 @@ class Originals:
             async for listed in self.listed():
                 yield listed
         elif (template := root.template(Resource.LIST)) is not None:
-            yield ((name, None) for name in await self._list(template))
+            yield ((name, None) for name in await self._list(template, refresh=refresh))
 
     async def listed(self) -> AsyncIterator[list[tuple[str, str]]]:
         """Yield names with the SHA-256 of their documents, a provider file at once; the root's own come last."""
@@ -397,13 +402,14 @@ class Originals:
             self._splits.popitem(last=False)
         return split
 
-    async def _list(self, template: str) -> list[str]:
+    async def _list(self, template: str, *, refresh: bool) -> list[str]:
         async def locate() -> str:
             return template
 
         key = f"mirror/{self._alias}/list.json"
         request = DocumentRequest(key=key, locate=locate, check=read_object, fresh_for=self._fresh_for())
-        content = await self._documents.content(await self._documents.find(request))
+        found = await (self._documents.refresh(request) if refresh else self._documents.find(request))
+        content = await self._documents.content(found)
         document: dict[str, Any] = await self._in_thread(read_object, content)
         names = document.get("packageNames")
         return [name.lower() for name in names if isinstance(name, str)] if isinstance(names, list) else []

@@ -1,15 +1,14 @@
 """A mirror's upstream, as its synchronisation sees it."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from attrs import define
 
 from packeton.core.caching.decisions import Listed
-from packeton.core.composer.metadata import JsonObject, read_object, read_package, versions_of
+from packeton.core.composer.metadata import JsonObject, read_package, versions_of
 from packeton.core.composer.names import PackageName
-from packeton.core.composer.roots import Resource, listed_in
+from packeton.core.composer.roots import Resource
 from packeton.errors import NotFound, StorageFailed
 from packeton.features.caching.storage import Storage
 from packeton.features.mirroring.documents import Outcome
@@ -21,7 +20,6 @@ from packeton.interfaces.clocks import InThread
 
 __all__ = ["UpstreamSource"]
 
-NAMES_AT_ONCE = 1000
 ENTRIES_AT_ONCE = 500
 
 
@@ -50,22 +48,8 @@ class UpstreamSource:
 
     async def listed(self) -> AsyncIterator[Sequence[Listed]]:
         """Yield upstream's names, with digests where it tells them."""
-        root = await self._originals.root()
-        if not root.has_listing:
-            async for names in self._originals.names():
-                yield [Listed(name=name) for name in names]
-            return
-        async for _, split in self._originals.splits():
-            for some in chunks(("", name) for name in split.packages):
-                yield [Listed(name=name) for _, name in some]
-        for some in chunks(listed_in(root.document)):
-            yield [Listed(name=name, digest=digest) for name, digest in some]
-        for included in (await self._originals.included())[0]:
-            content = await self._originals.content(await self._originals.file(included))
-            pairs = await self._in_thread(_pairs, content)
-            del content
-            for some in chunks(pairs):
-                yield [Listed(name=name, digest=digest) for name, digest in some]
+        async for some in self._originals.listed_names(refresh=True):
+            yield [Listed(name=name, digest=digest or "") for name, digest in some]
 
     async def fetch(self, one: Listed) -> bool:
         """Fetch a package's documents, for each generation of Composer that is served; return if they changed."""
@@ -138,14 +122,3 @@ def read_changes(document: Mapping[str, Any], since: int) -> Changes:
             return Changes(timestamp=told, names=None)
         names.add(package.lower().removesuffix("~dev"))
     return Changes(timestamp=told, names=frozenset(names))
-
-
-def chunks(pairs: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    """Yield *pairs*, some at once."""
-    iterator = iter(pairs)
-    while some := list(islice(iterator, NAMES_AT_ONCE)):
-        yield some
-
-
-def _pairs(content: bytes) -> list[tuple[str, str]]:
-    return list(listed_in(read_object(content)))

@@ -114,6 +114,19 @@ class ListingTests(_Synchronised):
         self.assertEqual("2.0.0", self.second("acme/b")["packages"]["acme/b"][0]["version"])
         self.assertEqual(0, sum(self.client.asked.values()))
 
+    def test_list_is_asked_for(self) -> None:
+        """A list of names is asked for by each run, however fresh our copy is; new packages are fetched."""
+        files = {f"/repo/p2/acme/{name}.json": _document(f"acme/{name}") for name in ("a", "b")}
+        root = {"packages": [], "metadata-url": "/repo/p2/%package%.json", "list": "/repo/list.json"}
+        files |= {"/repo/packages.json": json.dumps(root).encode(), "/repo/list.json": b'{"packageNames": ["acme/a"]}'}
+        self.start(files)
+        self.assertEqual(1, self.run_sync().total)
+        self.client.files["/repo/list.json"] = b'{"packageNames": ["acme/a", "acme/b"]}'
+        self.client.dates["/repo/list.json"] = "Tue, 14 Nov 2023 23:00:00 GMT"
+        state = self.run_sync()
+        self.assertEqual((2, 1), (state.total, state.changed))
+        self.assertEqual(1, self.client.asked["/repo/p2/acme/b.json"])
+
     def test_forget(self) -> None:
         """Metadata is forgotten, entry and body; the root, dists and what is pinned stay."""
         self.start(make_shape("classic", BASE))
