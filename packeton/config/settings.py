@@ -315,7 +315,8 @@ class MirrorSettings:
     dist_shasum: bool = False
     """With `dist_urls: rewrite`: put the SHA-1 of dists that we hold into metadata that has none."""
     hide_source: bool = False
-    """Leave `source` out of versions that have a dist, so that no client goes past us to version control."""
+    """Leave `source` out of versions that have a dist, so that no client goes past us to version control. With
+    `dist_urls: rewrite` a version without a dist gets one, which is built out of its source."""
     disable_v1: bool = False
     """Offer nothing for Composer 1, and no packages in the root itself."""
     disable_v2: bool = False

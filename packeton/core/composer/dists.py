@@ -4,7 +4,10 @@ from urllib.parse import quote
 
 from packeton.core.composer.metadata import JsonObject, reference_in_url, version_in_url
 
-__all__ = ["DIST_TEMPLATE", "dist_url", "with_our_dist"]
+__all__ = ["DIST_TEMPLATE", "dist_url", "with_built_dist", "with_our_dist"]
+
+BUILT = frozenset({"git", "hg", "svn"})
+"""Kinds of source that a dist can be built of."""
 
 DIST_TEMPLATE = "/zipball/%package%/%version%/ref%reference%.%type%"
 """The path of a dist below a mirror's address, as a `mirrors` entry of a root says it."""
@@ -16,6 +19,17 @@ def dist_url(mirror_url: str, package: str, version: str, reference: str, kind: 
         f"{mirror_url}/zipball/{package}/{quote(version_in_url(version), safe='')}"
         f"/ref{quote(reference_in_url(reference), safe='')}.{kind}"
     )
+
+
+def with_built_dist(version: JsonObject) -> JsonObject:
+    """Return a version, in full, that has no dist with one that is to be built out of its source; others as it is."""
+    source = version.get("source")
+    if isinstance(version.get("dist"), dict) or not isinstance(source, dict) or source.get("type") not in BUILT:
+        return version
+    reference = source.get("reference")
+    if not isinstance(reference, str) or not reference:
+        return version
+    return {**version, "dist": {"type": "zip", "url": "", "reference": reference, "shasum": ""}}
 
 
 def with_our_dist(version: JsonObject, name: str, mirror_url: str) -> JsonObject:

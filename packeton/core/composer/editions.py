@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from packeton.core.composer.dists import with_our_dist
+from packeton.core.composer.dists import with_built_dist, with_our_dist
 from packeton.core.composer.metadata import JsonObject, reference_in_url, versions_of
 from packeton.core.composer.minifier import MINIFIED, UNSET, expanded, minified
 from packeton.core.composer.versions import stability_of
@@ -33,7 +33,7 @@ class Edits:
     mirror_url: str | None = None
     """Dist URLs lead below this address; None leaves them."""
     hide_source: bool = False
-    """`source` goes, where there is a dist."""
+    """`source` goes, where there is a dist; with `mirror_url` a version that has none gets one, built by us."""
     shasums: Mapping[tuple[str, str], str] = field(factory=dict)
     """SHA-1 of dists that we hold, by (normalised version, reference as it stands in a mirror's URL)."""
     patched: Patch | None = None
@@ -49,6 +49,7 @@ class Edits:
 
     def _one(self, name: str, version: JsonObject) -> JsonObject:
         if self.mirror_url is not None:
+            version = with_built_dist(version) if self.hide_source else version
             version = with_our_dist(version, name, self.mirror_url)
         dist = version.get("dist")
         if not isinstance(dist, dict):

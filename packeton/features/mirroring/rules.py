@@ -39,4 +39,4 @@ class MirrorRules:
     def edits(self) -> str:
         """A text that changes whenever what we change in metadata does; part of the fingerprint of a package."""
         rewrites = self.dists == "rewrite"
-        return f"1 {rewrites} {self.hide_source} {rewrites and self.dist_shasum}"
+        return f"2 {rewrites} {self.hide_source} {rewrites and self.dist_shasum}"

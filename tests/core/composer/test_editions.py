@@ -106,6 +106,16 @@ class EditTests(SynchronousTestCase):
         self.assertEqual([False, True, True], ["source" in one for one in found])
         self.assertEqual([True, False, False], ["dist" in one for one in found])
 
+    def test_built(self) -> None:
+        """With our URLs and without sources, what had no dist gets one of its commit; without a commit it stays."""
+        versions = [version("2.0.0", dist=None), version("1.0.0", dist=None, source={"type": "path", "url": "/x"})]
+        one, two = self.change(versions, Edits(mirror_url="https://p", hide_source=True))
+        expected = f"https://p/zipball/{NAME}/2.0.0.0/ref{REFERENCE}.zip"
+        self.assertEqual({"type": "zip", "url": expected, "reference": REFERENCE, "shasum": ""}, one["dist"])
+        self.assertNotIn("source", one)
+        self.assertEqual((None, True), (two["dist"], "source" in two))
+        self.assertEqual(versions, self.change(versions, Edits(mirror_url="https://p")))
+
     def test_shasum(self) -> None:
         """Ours is put in where there is none, by version and reference."""
         versions = [version("2.0.0"), version("1.0.0"), version("0.9.0", dist={"url": "https://x", "shasum": "theirs", "reference": REFERENCE})]
