@@ -342,6 +342,32 @@ class ComposerTests(PackagesTestCase):
             self.assertEqual(0, run.status, run.output)
             self.assertEqual(f"<?php // {expected}\n", (composer.project / "vendor/okvpn/cron-bundle/src/code.php").read_text())
 
+    def test_private_subrepository(self) -> None:
+        """Composer gets its zip from below a private slug, with a token: the reference's issue 320."""
+        reason = composer_missing()
+        if reason is not None:
+            raise SkipTest(reason)
+        team = self.installation.subrepo("team", "okvpn/*")
+        group = self.installation.group("team", "okvpn/*:^1.0")
+        self.installation.user("member", TOKEN + "7", groups=(group,), subrepos=(team,))
+        self.installation.user("stranger", TOKEN + "6", groups=(group,))
+        time.sleep(0.8)
+        host = self.server.url.removeprefix("http://")
+        for user, number, granted in (("member", "7", True), ("stranger", "6", False)):
+            composer = Composer(self.folder / f"slug-{user}")
+            composer.require(f"{self.server.url}/team", {"okvpn/cron-bundle": "*"})
+            auth = {"http-basic": {host: {"username": user, "password": TOKEN + number}}}
+            (composer.home / "auth.json").write_text(json.dumps(auth))
+            run = composer.run("update", "--prefer-dist")
+            self.assertEqual(granted, run.status == 0, run.output)
+            self.assertEqual(granted, "HTTP/1.1 404" not in run.output, run.output)
+            if granted:
+                lock = json.loads((composer.project / "composer.lock").read_text())
+                package, = lock["packages"]
+                self.assertEqual("1.1.0", package["version"])
+                self.assertTrue(package["dist"]["url"].startswith(f"{self.server.url}/team/zipball/"), package["dist"])
+                self.assertTrue((composer.project / "vendor/okvpn/cron-bundle/src/code.php").is_file())
+
 
 class TypeTests(PackagesTestCase):
     """Packages of the other types, on real servers."""

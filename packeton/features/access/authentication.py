@@ -51,6 +51,7 @@ class Attempt:
 class _Held:
     verified: Verified
     revision: int
+    since: datetime
     until: datetime
 
 
@@ -93,7 +94,8 @@ class Authentication:
         held = self._held.get(key)
         if held is None:
             return None
-        if held.revision != self._revisions.current(Subject.ACCESS) or self._now() >= held.until:
+        changed = held.revision != self._revisions.current(Subject.ACCESS)
+        if changed or not held.since <= self._now() < held.until:  # the clock may be set back
             del self._held[key]
             return None
         self._held.move_to_end(key)
@@ -143,9 +145,10 @@ class Authentication:
             raise
         identity = verified.identity
         tell(identity.name, identity.user_id, None)
-        until = earliest(self._now() + HELD_FOR, identity.valid_until)
+        now = self._now()
+        until = earliest(now + HELD_FOR, identity.valid_until)
         assert until is not None, "one of the two is there"
-        return _Held(verified=verified, revision=revision, until=until)
+        return _Held(verified=verified, revision=revision, since=now, until=until)
 
     async def _ask(self, credentials: Credentials) -> Verified:
         for authenticator in self._authenticators:

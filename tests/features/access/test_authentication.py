@@ -118,6 +118,14 @@ class AuthenticationTests(SynchronousTestCase):
         self.refused("Anna", "wrong-one")
         self.assertEqual(before + 3, self.accounts.queries)
 
+    def test_clock_set_back(self) -> None:
+        """A clock that is set back by a day does not make a credential good for a day."""
+        self.identify("Anna", self.api)
+        before = self.accounts.queries
+        self.accounts.clock.rightNow -= 86_400
+        self.identify("Anna", self.api)
+        self.assertEqual(before + 1, self.accounts.queries)
+
     def test_expiry_by_the_clock(self) -> None:
         """What is remembered ends with the account and with the token, not a minute later."""
         self.accounts.change(self.user, expires_at=NEW_YEAR + timedelta(seconds=20))
