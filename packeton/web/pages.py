@@ -45,6 +45,8 @@ class PageRoutes:
         if hosted is not None:
             return self._landing.show(visit, hosted, visit.base)
         sites = [site for alias, site in self._directory.sites.items() if self._is_open(visit, alias)]
+        if not sites and visit.identity.is_anonymous:
+            return self._pages.redirect(visit, "/login")
         mirrors = [site.mirror.rules for site in sites]
         return self._pages.render(visit, "home.html", mirrors=mirrors, **await self._troubles(sites))
 

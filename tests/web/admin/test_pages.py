@@ -229,6 +229,19 @@ class LoginTests(PagesTestCase):
         self.signed_in()
 
 
+class ClosedTests(PagesTestCase):
+    """A server where nothing is open to everyone."""
+
+    settings: ClassVar[dict[str, object]] = {"mirrors": {"closed": {"url": "http://127.0.0.1:9"}}}
+
+    def test_home(self) -> None:
+        """Who is not signed in is led to the login; who is sees the page."""
+        visitor = self.browser()
+        visitor.get("/")
+        self.assertEqual("/login", visitor.location())
+        self.assertEqual(200, self.signed_in().get("/").status)
+
+
 class ProfileTests(PagesTestCase):
     """The account's own pages."""
 
