@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from packeton.adapters.database.groups import GroupRecords
 from packeton.adapters.database.packages import PackageRecords
 from packeton.adapters.database.revisions import Revisions
+from packeton.adapters.database.sessions import SessionRecords
 from packeton.adapters.database.subrepos import SubrepoRecords
 from packeton.adapters.database.tokens import TokenRecords
 from packeton.adapters.database.users import UserRecords
@@ -93,7 +94,7 @@ def open_accounts(store: Store) -> Accounts:
         directory=SubrepoDirectory(subrepos, revisions),
         passwords=passwords,
         issuing=issuing,
-        people=People(users, subrepos, issuing, passwords, store.in_thread, now),
+        people=People(users, subrepos, issuing, passwords, store.in_thread, now, SessionRecords(database)),
         audiences=Groups(groups, is_package, settings.mirrors.keys()),
         repositories=Subrepositories(subrepos, is_package),
     )

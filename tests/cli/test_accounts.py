@@ -4,6 +4,7 @@ import json
 import re
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,10 +12,12 @@ from unittest import TestCase
 
 from click.testing import CliRunner, Result
 
+from packeton.adapters.database.sessions import SessionRecords
 from packeton.assembly.accounts import make_first_admin, open_accounts
 from packeton.assembly.store import Store
 from packeton.cli.main import program
 from packeton.config.loader import load_settings
+from packeton.core.access.sessions import Session
 from packeton.errors import PacketonError
 from tests.cli.test_cli import run
 from tests.scenarios.test_http import HttpTestCase
@@ -73,6 +76,19 @@ class UserTests(AccountsCase):
         self.packeton("user", "delete", "Anna")
         self.assertEqual([], self.document("user", "list"))
 
+    def test_new_password(self) -> None:
+        """It signs the user out everywhere."""
+        self.packeton("user", "create", "anna", "--password", "geheim-1")
+        records = SessionRecords(self.access.database)
+        user = self.access.done(self.accounts.users.find("anna")).user
+        now = self.access.now()
+        session = Session(digest="d" * 64, user_id=user.id, name="anna", created_at=now, seen_at=now, expires_at=now + timedelta(days=1), address="192.0.2.1", agent="x")
+        self.access.done(records.add(session))
+        self.packeton("user", "update", "anna", "--role", "ROLE_X")
+        self.assertIsNotNone(self.access.done(records.find("d" * 64)))
+        self.packeton("user", "update", "anna", "--password", "geheim-2")
+        self.assertIsNone(self.access.done(records.find("d" * 64)))
+
     def test_tokens(self) -> None:
         """Create, list, revoke; the secret is shown once."""
         self.packeton("user", "create", "ci")
@@ -107,7 +123,7 @@ class UserTests(AccountsCase):
 
     def test_bad_input(self) -> None:
         """Each mistake is one clear line and status 1 or 2."""
-        self.packeton("user", "create", "Anna")
+        self.packeton("user", "create", "Anna", "--api-token", "token-of-anna")
         self.packeton("group", "create", "g")
         for arguments, expected in (
             (("user", "create", "ANNA"), "the name ANNA is taken"),
@@ -121,6 +137,7 @@ class UserTests(AccountsCase):
             (("user", "create", "x", "--subrepository", "nope"), "there is no sub-repository nope"),
             (("user", "create", "x", "--api-token", "pat_" + "x" * 40), "the prefix of another kind"),
             (("user", "create", "x", "--api-token", "short"), "7 to 255 characters"),
+            (("user", "create", "x", "--api-token", "token-of-anna"), "in use already"),
             (("user", "update", "nobody"), "there is no user nobody"),
             (("user", "delete", "nobody"), "there is no user nobody"),
             (("token", "create", "Anna", "--name", "t", "--scope", "users"), "the scope users is not for the roles of Anna"),

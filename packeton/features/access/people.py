@@ -12,6 +12,7 @@ from packeton.errors import Invalid, InvalidFields, NotFound
 from packeton.features.access.issuing import Issued, TokenIssuing
 from packeton.interfaces.accounts import ISubrepoRecords, IUserRecords
 from packeton.interfaces.clocks import InThread, Now
+from packeton.interfaces.sessions import ISessionRecords
 
 __all__ = ["People", "fallback_email"]
 
@@ -38,6 +39,7 @@ class People:
     _passwords: Passwords
     _in_thread: InThread
     _now: Now
+    _sessions: ISessionRecords
 
     async def create(
         self, name: str, *, password: str | None = None, api_token: str | None = None, **values: Any
@@ -68,7 +70,7 @@ class People:
 
     async def change(self, user_id: int, changes: Mapping[str, Any], *, password: str | None = None) -> User:
         """
-        Set these fields of a user; the name stays.
+        Set these fields of a user; the name stays. A new password signs the user out everywhere.
 
         Raises:
             InvalidFields, NotFound, Conflict: the address is taken.
@@ -82,6 +84,8 @@ class People:
             hashed = await self._in_thread(self._passwords.hash, password)
             changes |= {"password": hashed, "salt": None, "reset_digest": None}
         changed: User = await self._users.change(user_id, changes)
+        if password is not None:
+            await self._sessions.remove_all(user_id, changed.name)
         return changed
 
     async def remove(self, user_id: int) -> None:

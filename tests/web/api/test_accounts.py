@@ -4,6 +4,7 @@ import json
 from typing import Any
 from unittest import TestCase
 
+from packeton.adapters.database.sessions import SessionRecords
 from packeton.core.access.accounts import AclLine, TokenKind
 from packeton.core.access.identities import Role
 from packeton.core.access.passwords import Passwords
@@ -30,7 +31,7 @@ class ApiCase(TestCase):
         self.access.add_token(self.admin, "token-of-the-admin")
         issuing = TokenIssuing(self.access.tokens, self.access.key, self.access.now, lambda below: 1)
         passwords = Passwords(time_cost=1, memory_kib=64)
-        people = People(self.access.users, self.access.subrepos, issuing, passwords, immediately, self.access.now)
+        people = People(self.access.users, self.access.subrepos, issuing, passwords, immediately, self.access.now, SessionRecords(self.access.database))
         self.invited: list[tuple[int, str]] = []
 
         async def invite(user_id: int, base: str) -> str:
