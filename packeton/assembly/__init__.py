@@ -72,6 +72,8 @@ def build(
     periodic = periodic_work(store, owns=extra is None)
     access_work(accounts, store).setServiceParent(periodic)
     work = open_work(store)
+    if work.link is not None:
+        work.link.setServiceParent(periodic)
     packages = open_packages(store, accounts, work.jobs, catalogue, mirroring, environment or {})
     let_mirrors_build(mirroring, packages.checkouts)
     package_work(packages, work, settings)

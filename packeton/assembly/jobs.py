@@ -6,14 +6,17 @@ import socket
 from datetime import timedelta
 
 from attrs import define, field
+from twisted.application.service import Service
 
 from packeton.adapters.database.jobs import JobRecords
 from packeton.adapters.database.locks import DatabaseLocks
 from packeton.adapters.queues.local import LocalSignals
+from packeton.adapters.queues.redis import RedisLink, RedisLocks, RedisSignals
 from packeton.assembly.store import Store
 from packeton.background.jobs import JobKinds, Jobs
 from packeton.background.timetable import Entry, Timetable
 from packeton.background.workers import WorkerLimits, WorkerService
+from packeton.config.redis import redis_address
 from packeton.interfaces.clocks import now_of
 from packeton.interfaces.queues import ILocks, ISignals
 
@@ -30,6 +33,8 @@ class Work:
     signals: ISignals
     name: str
     """Of this process; no other has it."""
+    link: Service | None = None
+    """What holds the connections to Redis, where there is one."""
     timetable: list[Entry] = field(factory=list)
 
 
@@ -38,7 +43,12 @@ def open_work(store: Store) -> Work:
     name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
     now = now_of(store.reactor)
     records = JobRecords(store.database, lambda: secrets.token_hex(20))
-    signals = LocalSignals()
+    link = None
+    signals: ISignals = LocalSignals()
+    locks: ILocks = DatabaseLocks(store.database, name, now)
+    if store.settings.redis.url is not None:
+        link = RedisLink(store.reactor, redis_address(store.settings.redis.url.reveal()))
+        signals, locks = RedisSignals(link, name), RedisLocks(link, name)
 
     async def clean() -> None:
         await records.clean(now())
@@ -46,9 +56,10 @@ def open_work(store: Store) -> Work:
     return Work(
         jobs=Jobs(records, signals, now),
         kinds=JobKinds(),
-        locks=DatabaseLocks(store.database, name, now),
+        locks=locks,
         signals=signals,
         name=name,
+        link=link,
         timetable=[Entry(name="old jobs", expression="49 0 * * *", work=clean)],
     )
 

@@ -22,6 +22,7 @@ from packeton.config.databases import database_address
 from packeton.config.dotenv import with_dotenv
 from packeton.config.environment import as_bool
 from packeton.config.mail import mail_sender, mail_server
+from packeton.config.redis import redis_address
 from packeton.config.settings import (
     MirrorSettings,
     ProxySettings,
@@ -68,6 +69,7 @@ FALLBACKS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("first_admin.email", "ADMIN_EMAIL", str),
     ("app_secret_previous", "APP_SECRET_PREVIOUS", _parts),
     ("database.url", "DATABASE_URL", str),
+    ("redis.url", "REDIS_URL", str),
     ("cors_allow_origin", "CORS_ALLOW_ORIGIN", str),
     ("anonymous_access", "PUBLIC_ACCESS", as_bool),
     ("anonymous_archive_access", "PUBLIC_ACCESS", as_bool),
@@ -380,6 +382,7 @@ def _check_services(settings: Settings, reader: _Reader) -> None:
     database = settings.database.url or Secret("sqlite:///packeton.db")
     for path, read, text in (
         ("packeton.database.url", database_address, database.reveal()),
+        ("packeton.redis.url", redis_address, (settings.redis.url or Secret("redis://localhost")).reveal()),
         ("packeton.mail.dsn", mail_server, "null://null" if settings.mail.dsn is None else settings.mail.dsn.reveal()),
         ("packeton.mail.sender", mail_sender, settings.mail.sender),
     ):

@@ -24,6 +24,7 @@ __all__ = [
     "MetadataSettings",
     "MirrorSettings",
     "ProxySettings",
+    "RedisSettings",
     "Secret",
     "SecuritySettings",
     "SessionSettings",
@@ -232,6 +233,14 @@ class JobSettings:
 
 
 @frozen(kw_only=True)
+class RedisSettings:
+    """`packeton.redis`: optional; several nodes learn of each other's work at once, instead of within a second."""
+
+    url: Secret | None = None
+    """`redis://user:password@host:6379/0`, `redis://password@host`, `rediss://…`; default: environment `REDIS_URL`."""
+
+
+@frozen(kw_only=True)
 class DatabaseSettings:
     """`packeton.database`: where accounts, packages, jobs and the index of the cache are kept."""
 
@@ -432,6 +441,7 @@ class Settings:
     security: SecuritySettings = field(factory=SecuritySettings)
     jwt_authentication: JwtSettings = field(factory=JwtSettings)
     database: DatabaseSettings = field(factory=DatabaseSettings)
+    redis: RedisSettings = field(factory=RedisSettings)
     upstream: UpstreamSettings = field(factory=UpstreamSettings)
     cache: CacheSettings = field(factory=CacheSettings)
     jobs: JobSettings = field(factory=JobSettings)
