@@ -3,8 +3,9 @@
 import contextlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from attrs import define, field
@@ -77,6 +78,19 @@ class DirectoryStore:
         path = self.path(key)
         with storage_errors("cannot delete an archive"), contextlib.suppress(FileNotFoundError):
             path.unlink()
+
+    def old(self, before: datetime, limit: int) -> Sequence[str]:
+        """Walk over the directory and return what was last written before *before*."""
+        return list(islice(self._old(before.timestamp()), limit))
+
+    def _old(self, before: float) -> Iterator[str]:
+        for folder, folders, files in os.walk(self.root):
+            folders[:] = sorted(name for name in folders if name != DRAFTS)
+            for name in sorted(files):
+                path = Path(folder) / name
+                with contextlib.suppress(OSError):
+                    if path.lstat().st_mtime < before:
+                        yield str(path.relative_to(self.root))
 
     def sweep(self, before: datetime) -> int:
         """Unlink drafts by the time of their last write."""

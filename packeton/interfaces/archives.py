@@ -115,5 +115,8 @@ class IFileStore(Interface):
     def delete(key: str) -> None:
         """Remove a file; nothing happens when there is none."""
 
+    def old(before: datetime, limit: int) -> Sequence[str]:
+        """Return keys of files that were last written before *before*, at most *limit* of them."""
+
     def sweep(before: datetime) -> int:
         """Remove the drafts that nobody wrote to since *before*, which a crash left; return how many."""

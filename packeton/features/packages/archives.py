@@ -42,6 +42,8 @@ USE_NOTED_EVERY = timedelta(hours=6)
 UNKNOWN_VERSION = "dev-master"
 """Stands in the key of an archive whose reference belongs to no version. Source: the reference."""
 CLEANED_AT_ONCE = 500
+LOOKED_AT_ONCE = 20_000
+ARCHIVE = re.compile(r"-[0-9a-f]{40}\.(?:zip|tar)$")
 
 
 class ArchiveFailed(NotFound):
@@ -146,11 +148,21 @@ class Archives:
                 await self._remove(built)
 
     async def clean(self) -> int:
-        """Remove archives that nobody asked for in a long time; return how many. They are built again when needed."""
-        unused = await self._records.unused(self._now() - self._keep_unused, CLEANED_AT_ONCE)
+        """
+        Remove archives that nobody asked for in a long time; return how many. They are built again when needed.
+
+        So goes what lies there and belongs to no package any more. Files that are called otherwise are left alone.
+        """
+        before = self._now() - self._keep_unused
+        unused = await self._records.unused(before, CLEANED_AT_ONCE)
         for built in unused:
             await self._remove(built)
-        return len(unused)
+        ownerless = 0
+        for key in await self._in_thread(self._store.old, before, LOOKED_AT_ONCE):
+            if ARCHIVE.search(key) and await self._records.find(key) is None:
+                await self._in_thread(self._store.delete, key)
+                ownerless += 1
+        return len(unused) + ownerless
 
     async def _remove(self, built: BuiltFile) -> None:
         await self._in_thread(self._store.delete, built.key)

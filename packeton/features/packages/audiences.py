@@ -1,6 +1,7 @@
 """For whom something is published: a caller, looking at the root or at a sub-repository."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 from attrs import field, frozen
@@ -41,7 +42,7 @@ class Audience:
     def __attrs_post_init__(self) -> None:
         repository = self.repository
         seen = "public" if repository is not None and repository.public else self.identity.acl_class
-        where = "" if repository is None else f"{repository.id}:{_digest(repr(sorted(repository.packages)))}"
+        where = "" if repository is None else f"{repository.id}:{_subset(repository.packages)}"
         slug = f"/{repository.slug}" if repository is not None and repository.by_path else ""
         object.__setattr__(self, "slug", slug)
         object.__setattr__(self, "key", f"{seen}@{where}{slug}")
@@ -68,10 +69,10 @@ class Audience:
         """Say if no version of the package is, or will be, hidden; archived ones count as seen."""
         return self.holds(package.name) and sees_every_version(self.identity, self.facts(package))
 
-    def mask(self, package: PackageSummary, versions: Sequence[VersionFacts]) -> tuple[str, Sequence[bool]]:
-        """Return which versions are seen, and a short text that stands for it."""
-        seen = visible_versions(self.identity, self.facts(package), versions)
-        return (ALL if all(seen) else _digest(bytes(seen).hex()), seen)
+    def mask(self, package: PackageSummary, versions: Sequence[VersionFacts]) -> tuple[str, bytes]:
+        """Return which versions are seen, a byte each, 1 or 0; and a short text that stands for it."""
+        seen = bytes(visible_versions(self.identity, self.facts(package), versions))
+        return (ALL if all(seen) else _digest(seen.hex()), seen)
 
     def sees_one_of(self, package: PackageSummary, references: Sequence[KnownReference]) -> bool:
         """Say if one of these versions is seen; that the package is archived hides it from no lock."""
@@ -84,6 +85,11 @@ class Audience:
 def version_facts(version: VersionIndex) -> VersionFacts:
     """Return what the rules want to know of a version."""
     return VersionFacts(version.normalized, version.released_at, stability_of(version.version))
+
+
+@lru_cache(maxsize=256)
+def _subset(packages: frozenset[str]) -> str:
+    return _digest(repr(sorted(packages)))
 
 
 def _digest(text: str) -> str:

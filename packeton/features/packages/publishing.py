@@ -65,7 +65,8 @@ class _View:
     package: PackageSummary
     index: Index
     mask: str
-    seen: Sequence[bool]
+    seen: bytes
+    """1 for each version of the index that is seen, else 0."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -90,7 +91,7 @@ class Publishing:
     _checksums: Checksums
     _flights: Flights[tuple[str, Finished]] = field(factory=Flights, init=False)
     _dates: Recent[Dated] = field(factory=lambda: Recent(MAX_DATES), init=False)
-    _masks: Recent[tuple[str, Sequence[bool]]] = field(factory=lambda: Recent(MAX_MASKS), init=False)
+    _masks: Recent[tuple[str, bytes]] = field(factory=lambda: Recent(MAX_MASKS), init=False)
     _digests: Recent[str] = field(factory=lambda: Recent(MAX_DIGESTS), init=False)
 
     async def p2(self, audience: Audience, name: str, base: str, *, dev: bool) -> Published:

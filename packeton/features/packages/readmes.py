@@ -1,6 +1,7 @@
 """README files as HTML that is safe to show. Takes time: off the reactor thread."""
 
 import re
+from html import escape
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -50,7 +51,7 @@ def rendered_readme(path: str, content: bytes, *, repository: str | None, branch
     if not text.strip():
         return None
     if PurePosixPath(path).suffix.lower() not in MARKDOWN:
-        return "<pre>" + nh3.clean_text(text) + "</pre>"
+        return f"<pre>{escape(text)}</pre>"
     html = MarkdownIt("gfm-like", {"linkify": False, "html": True}).disable("linkify").render(text)
     places = _places(repository, branch, path)
 

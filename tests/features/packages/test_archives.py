@@ -4,7 +4,7 @@ import io
 import tempfile
 import zipfile
 from collections.abc import Coroutine
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -234,6 +234,17 @@ class BuildingTests(ArchivesTestCase):
         self.assertEqual(1, self.ok(self.archives.clean()))
         self.assertEqual([f"acme/a-b/2.0-{B}.zip"], self.files())
         self.assertEqual(0, self.ok(self.archives.clean()))
+
+    def test_ownerless(self) -> None:
+        """What a package left that was deleted goes too, once it is old; other files stay."""
+        self.read(A)
+        self.ok(self.packages.remove(self.package.id, self.now))
+        (self.store.root / "acme/notes.txt").write_text("mine")
+        self.now = datetime.now(UTC)
+        self.assertEqual(0, self.ok(self.archives.clean()))
+        self.now += 61 * DAY
+        self.assertEqual(1, self.ok(self.archives.clean()))
+        self.assertEqual(["acme/notes.txt"], self.files())
 
     def test_drafts_of_a_crash(self) -> None:
         """They go once they are old."""
