@@ -5,17 +5,25 @@ from collections.abc import Sequence
 from attrs import define
 from twisted.internet.interfaces import IReactorTime
 
+from packeton.adapters.database.search import LinkRecords
 from packeton.assembly.accounts import Accounts
 from packeton.assembly.jobs import Work
-from packeton.assembly.packages import Packages
+from packeton.assembly.packages import Packages, dist_rules
 from packeton.assembly.store import Store
 from packeton.config.settings import Settings
 from packeton.features.hooks.incoming import HookRules, IncomingHooks
+from packeton.features.packages.changelogs import Changelogs
+from packeton.features.packages.dependents import Dependents
+from packeton.features.packages.editing import Editing
+from packeton.features.packages.submitting import Checks, Submitting
+from packeton.features.packages.viewing import Viewing
 from packeton.features.packages.watching import JobWatching
+from packeton.interfaces.clocks import now_of
 from packeton.web.access import Gate
 from packeton.web.addresses import Addresses
 from packeton.web.api.hooks import HookRoutes
 from packeton.web.api.jobs import JobRoutes
+from packeton.web.api.packages import PackageApi
 from packeton.web.root import Routes
 
 __all__ = ["Api", "api_routes", "open_api"]
@@ -27,19 +35,46 @@ class Api:
 
     hooks: IncomingHooks
     watching: JobWatching
+    submitting: Submitting
+    editing: Editing
+    viewing: Viewing
+    dependents: Dependents
+    changelogs: Changelogs
 
 
-def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -> Api:  # noqa: ARG001
+def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -> Api:
     """Put it together."""
+    settings, now = store.settings, now_of(store.reactor)
+    records, revisions, local = packages.records, accounts.revisions, tuple(settings.vcs.local_paths)
+    checks = Checks(packages.credentials, packages.library)
+    dependents = Dependents(packages.catalogue, LinkRecords(store.database), store.in_thread)
     return Api(
-        hooks=IncomingHooks(packages.records, packages.scheduling, store.in_thread, _hook_rules(store.settings)),
+        hooks=IncomingHooks(records, packages.scheduling, store.in_thread, _hook_rules(settings)),
         watching=JobWatching(work.jobs.records, store.reactor),
-    )
+        submitting=Submitting(
+            records, accounts.subrepos, revisions, packages.accesses, packages.checkouts, checks, packages.library,
+            packages.scheduling, now, local,
+        ),
+        editing=Editing(
+            records, packages.counters, revisions, checks, packages.library, packages.scheduling, packages.accesses,
+            packages.checkouts, now, (accounts.groups.rename_package, accounts.subrepos.rename_package), local,
+        ),
+        viewing=Viewing(
+            records, packages.versions, packages.counters, accounts.users, accounts.groups, dist_rules(settings),
+            dependents, store.in_thread, now,
+        ),
+        dependents=dependents,
+        changelogs=Changelogs(packages.accesses, packages.checkouts),
+    )  # fmt: skip
 
 
-def api_routes(api: Api, gate: Gate, addresses: Addresses, clock: IReactorTime) -> Sequence[Routes]:  # noqa: ARG001
+def api_routes(api: Api, gate: Gate, addresses: Addresses, clock: IReactorTime) -> Sequence[Routes]:
     """Return the routes."""
-    return [HookRoutes(gate, api.hooks), JobRoutes(gate, api.watching, clock)]
+    return [
+        HookRoutes(gate, api.hooks),
+        JobRoutes(gate, api.watching, clock),
+        PackageApi(gate, addresses, api.submitting, api.editing, api.viewing, api.dependents, api.changelogs),
+    ]
 
 
 def _hook_rules(settings: Settings) -> HookRules:

@@ -14,17 +14,18 @@ from attrs import define, evolve, field, frozen
 
 from packeton.core.access.identities import Identity
 from packeton.core.access.repositories import Repository
-from packeton.core.access.rules import PackageFacts, may_update_package
+from packeton.core.access.rules import may_update_package
 from packeton.core.composer.metadata import JsonObject
 from packeton.core.hooks.payloads import PushEvent, push_event
 from packeton.core.hooks.signatures import verified
 from packeton.errors import Denied, Invalid, Unauthenticated
+from packeton.features.packages.audiences import facts_of
 from packeton.features.packages.scheduling import Scheduling
 from packeton.interfaces.clocks import InThread
 from packeton.interfaces.packages import IPackageRecords, Package
 from packeton.interfaces.queues import Job, Priority
 
-__all__ = ["Hook", "HookRules", "IncomingHooks", "facts_of"]
+__all__ = ["Hook", "HookRules", "IncomingHooks"]
 
 MISSING = "Missing payload parameter"
 USELESS = "Missing or invalid payload"
@@ -50,16 +51,6 @@ class HookRules:
 
     secret: str | None = field(default=None, repr=False)
     allow_unsigned: bool = False
-
-
-def facts_of(package: Package) -> PackageFacts:
-    """Return what the rules want to know of a package."""
-    return PackageFacts(
-        name=package.name,
-        visible_for_all=package.visible_for_all,
-        archived=package.archived,
-        maintainers=package.maintainers,
-    )
 
 
 @define

@@ -16,9 +16,9 @@ from packeton.core.access.rules import (
     visible_versions,
 )
 from packeton.core.composer.versions import stability_of
-from packeton.interfaces.packages import KnownReference, PackageSummary, VersionIndex
+from packeton.interfaces.packages import KnownReference, Package, PackageSummary, VersionIndex
 
-__all__ = ["ALL", "Audience", "version_facts"]
+__all__ = ["ALL", "Audience", "facts_of", "version_facts"]
 
 ALL = "all"
 """The mask that hides nothing."""
@@ -80,6 +80,16 @@ class Audience:
         if not self.holds(package.name):
             return False
         return any(visible_versions(self.identity, self.facts(package), facts, archived=True))
+
+
+def facts_of(package: Package) -> PackageFacts:
+    """Return what the rules want to know of a package."""
+    return PackageFacts(
+        name=package.name,
+        visible_for_all=package.visible_for_all,
+        archived=package.archived,
+        maintainers=package.maintainers,
+    )
 
 
 def version_facts(version: VersionIndex) -> VersionFacts:

@@ -1,0 +1,148 @@
+"""Changing, refreshing and removing packages, by who may."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import define, evolve
+from twisted.logger import Logger
+
+from packeton.core.access.identities import Identity
+from packeton.core.access.repositories import Repository
+from packeton.core.access.rules import may_delete_package, may_edit_package, may_update_package, sees_package
+from packeton.core.composer.submissions import read_submission
+from packeton.errors import Denied, Invalid, NotFound, PacketonError
+from packeton.features.packages.accesses import Accesses
+from packeton.features.packages.audiences import facts_of
+from packeton.features.packages.scheduling import Scheduling
+from packeton.features.packages.submitting import Checks, place_of, uploads_of
+from packeton.features.packages.updating import UpdateRequest
+from packeton.features.packages.uploads import Uploads
+from packeton.interfaces.clocks import Now
+from packeton.interfaces.downloads import IDownloadRecords
+from packeton.interfaces.packages import IPackageRecords, Package
+from packeton.interfaces.queues import Job, Priority
+from packeton.interfaces.revisions import IRevisions, Subject
+from packeton.interfaces.vcs import ICheckouts
+
+__all__ = ["Editing", "Forget"]
+
+log = Logger()
+
+Forget = Callable[[str, None], Awaitable[object]]
+"""Takes a package's name out of lists that name packages: groups, sub-repositories."""
+
+
+@define
+class Editing:
+    """Changes packages. What the caller may not see is NotFound, what it may not do Denied."""
+
+    _packages: IPackageRecords
+    _counters: IDownloadRecords
+    _revisions: IRevisions
+    _checks: Checks
+    _uploads: Uploads
+    _scheduling: Scheduling
+    _accesses: Accesses
+    _checkouts: ICheckouts
+    _now: Now
+    _forget: Sequence[Forget] = ()
+    _local_paths: tuple[str, ...] = ()
+
+    async def seen(self, name: str, identity: Identity, repository: Repository | None) -> Package:
+        """Return a package that the caller sees, also an archived one. Raises NotFound."""
+        package = await self._packages.find(name)
+        if package is None or (repository is not None and not repository.holds(name)):
+            raise NotFound("no such package")
+        facts = evolve(facts_of(package), public=repository is not None and repository.public)
+        if not sees_package(identity, facts, archived=True):
+            raise NotFound("no such package")
+        return package
+
+    async def edit(
+        self, name: str, fields: Mapping[str, Any], identity: Identity, repository: Repository | None
+    ) -> tuple[Package, Job]:
+        """
+        Change the fields that are given, and have the package read.
+
+        Raises:
+            NotFound, Denied. Invalid: it is read-only. InvalidFields: what cannot be used.
+        """
+        package = await self.seen(name, identity, repository)
+        if not may_edit_package(identity, facts_of(package)):
+            raise Denied("You may not edit this package.")
+        if package.parent_id is not None:
+            raise Invalid("Package is readonly")
+        if fields.get("repoType") not in {None, str(package.repo_type)}:
+            raise Invalid("the type of a package cannot be changed")
+        submission = read_submission(fields, package.repo_type, is_new=False, local_paths=self._local_paths)
+        await self._checks.check(submission, identity)
+        changes: dict[str, Any] = {"settings": {**package.settings, **submission.settings}, "updated_at": self._now()}
+        if "repository" in submission.given:
+            host, path = place_of(submission.url, package.repo_type)
+            changes |= {"url": submission.url, "host": host, "path": path}
+        if "credentials" in submission.given:
+            changes["credential_id"] = submission.credential_id
+        if submission.visible_for_all is not None:
+            changes["visible_for_all"] = submission.visible_for_all
+        return await self.store(package, evolve(package, **changes))
+
+    async def store(self, before: Package, after: Package) -> tuple[Package, Job]:
+        """Store a changed package, and have it read; uploads that it no longer needs are free again."""
+        saved = await self._packages.save(after)
+        needed = set(uploads_of(saved.settings))
+        await self._uploads.mark(needed, used=True)
+        await self._uploads.mark(set(uploads_of(before.settings)) - needed, used=False)
+        await self._revisions.bump(Subject.PACKAGES)
+        return saved, await self._scheduling.update(saved, priority=Priority.NOW)
+
+    async def refresh(
+        self,
+        name: str,
+        identity: Identity,
+        repository: Repository | None,
+        *,
+        update: bool,
+        update_all: bool,
+        auto_updated: bool | None,
+    ) -> Job | None:
+        """Have a package read, and say whether a hook keeps it up to date. NotFound also where it is not allowed."""
+        package = await self.seen(name, identity, repository)
+        if not may_update_package(identity, facts_of(package)):
+            raise NotFound("no such package")
+        if auto_updated is not None and auto_updated != package.auto_updated:
+            package = await self._packages.save(evolve(package, auto_updated=auto_updated))
+        if not update:
+            return None
+        return await self._scheduling.update(
+            package, UpdateRequest(update_equal_refs=update_all), priority=Priority.NOW
+        )
+
+    async def remove(self, name: str, identity: Identity, repository: Repository | None) -> Sequence[str]:
+        """Remove a package with all that belongs to it; return the names that are gone. Raises NotFound, Denied."""
+        package = await self.seen(name, identity, repository)
+        now = self._now()
+        totals = await self._counters.totals([package.id], now.date())
+        if not may_delete_package(identity, facts_of(package), downloads=totals[package.id].total):
+            raise Denied("You may not delete this package.")
+        if package.parent_id is not None:
+            raise Invalid("Package is readonly")
+        gone = await self._packages.remove(package.id, now)
+        await self._uploads.mark(uploads_of(package.settings), used=False)
+        await self._revisions.bump(Subject.PACKAGES)
+        for name_gone in gone:
+            for forget in self._forget:
+                await forget(name_gone, None)
+        await self._forget_checkout(package)
+        log.info("{name} was deleted by {who}", name=name, who=identity.name)
+        return gone
+
+    async def _forget_checkout(self, package: Package) -> None:
+        """Remove the checkout, unless another package is read from it."""
+        if not package.repo_type.is_vcs or package.host is None or package.path is None:
+            return
+        if await self._packages.at_address(package.host, package.path):
+            return
+        try:
+            await self._checkouts.forget(await self._accesses.of(package))
+        except PacketonError as error:
+            log.warn("The checkout of {name} stays: {why}", name=package.name, why=str(error))

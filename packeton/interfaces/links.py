@@ -1,0 +1,33 @@
+"""The port to what packages say of each other, and to finding them by words."""
+
+from collections.abc import Sequence
+
+from attrs import field, frozen
+from zope.interface import Interface
+
+__all__ = ["DevelopmentVersion", "ILinkRecords", "ISearchRecords"]
+
+
+@frozen
+class DevelopmentVersion:
+    """A development version as it is stored."""
+
+    package_id: int
+    document: bytes = field(repr=False)
+
+
+class ILinkRecords(Interface):
+    """What versions require. Methods may raise StorageFailed."""
+
+    async def development(package_ids: Sequence[int]) -> Sequence[DevelopmentVersion]:
+        """Return the development versions of some packages, at most a few hundred."""
+
+
+class ISearchRecords(Interface):
+    """Finding packages. Methods may raise StorageFailed."""
+
+    async def matching(words: Sequence[str], type_: str | None, limit: int) -> Sequence[str]:
+        """
+        Return the names of packages in whose name or description all *words* stand, without regard to case: names
+        that are or begin with the words first, then by installs, then by name.
+        """
