@@ -7,8 +7,8 @@ import unittest
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.support.client import fetch
@@ -45,10 +45,11 @@ class BrowserTests(unittest.TestCase):
 
     def click(self, selector: str, arrives: str) -> None:
         """Click, and wait until a page with this title is there."""
-        before = self.browser.find_element(By.TAG_NAME, "html")
+        self.browser.execute_script("window.left = false")
         self.browser.find_element(By.CSS_SELECTOR, selector).click()
-        WebDriverWait(self.browser, 20).until(staleness_of(before))
-        WebDriverWait(self.browser, 20).until(lambda browser: browser.title in {f"{arrives} · Packeton", arrives})
+        titles = {f"{arrives} · Packeton", arrives}
+        wait = WebDriverWait(self.browser, 30, ignored_exceptions=(WebDriverException,))  # raised between two pages
+        wait.until(lambda browser: browser.execute_script("return window.left === undefined") and browser.title in titles)
 
     def type(self, name: str, text: str) -> None:
         self.browser.find_element(By.ID, name).send_keys(text)
