@@ -11,9 +11,7 @@ from packeton.assembly.packages import Packages
 from packeton.assembly.pages import SignIn, cookie_sessions, cors_of, page_routes, protection_of
 from packeton.assembly.store import Store
 from packeton.config.settings import Settings
-from packeton.features.access.audit import DownloadNotes
 from packeton.features.mirroring.directory import MirrorDirectory
-from packeton.interfaces.clocks import now_of
 from packeton.logs import AccessLog
 from packeton.web.addresses import Addresses
 from packeton.web.admin.landing import LandingRoutes
@@ -62,7 +60,7 @@ def root_resource(
         DistRoutes(directory, clock, gate),
         PackageRoutes(gate, packages.publishing, packages.repositories, addresses),
         ArchiveRoutes(gate, packages.archives, clock),
-        DownloadRoutes(gate, packages.downloads, DownloadNotes(sign_in.trail, now_of(clock))),
+        DownloadRoutes(gate, packages.downloads),
         UserApi(gate, accounts.users, accounts.people, addresses, sign_in.recovery.invite),
         GroupApi(gate, accounts.groups, accounts.audiences),
         HealthRoutes(enabled=settings.health_check, checks=checks, clock=clock),

@@ -1,22 +1,18 @@
 """AuditTrail: events are taken at once and written together, off the hot path."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from packeton.core.access.audit import MAX_DOWNLOADS, AuditEvent, Source
-from packeton.core.access.identities import Identity
+from packeton.core.access.audit import AuditEvent
 from packeton.errors import StorageFailed
 from packeton.interfaces.audit import IAuditRecords, IAuditTrail
-from packeton.interfaces.clocks import Now
 
-__all__ = ["AuditTrail", "DownloadNotes"]
+__all__ = ["AuditTrail"]
 
 log = Logger()
 
@@ -62,28 +58,3 @@ class AuditTrail:
             await self._records.add(events)
         except StorageFailed as error:
             log.warn("Lost {count} events of the audit trail: {why}", count=len(events), why=str(error))
-
-
-@frozen
-class DownloadNotes:
-    """Notes in the trail what somebody says to have installed."""
-
-    _trail: IAuditTrail
-    _now: Now
-
-    def __call__(self, identity: Identity, names: Iterable[str], *, address: str, agent: str) -> None:
-        """Note the first of *names*; nothing for anonymous callers."""
-        if identity.is_anonymous or identity.method == "hook":
-            return
-        self._trail.note(
-            AuditEvent(
-                user_id=identity.user_id,
-                name=identity.name,
-                source=Source.DOWNLOADS,
-                success=True,
-                at=self._now(),
-                address=address,
-                agent=agent,
-                downloads=tuple(name[:200] for name in islice(names, MAX_DOWNLOADS)),
-            )
-        )

@@ -7,9 +7,8 @@ import orjson
 from klein import Klein
 from twisted.web.iweb import IRequest
 
-from packeton.features.access.audit import DownloadNotes
 from packeton.features.packages.downloads import Downloads, Installed
-from packeton.web.access import Caller, Gate
+from packeton.web.access import Gate
 from packeton.web.bodies import read_posted
 from packeton.web.composer.packages import audience_of
 from packeton.web.errors import send_error
@@ -23,9 +22,8 @@ MAX_INSTALLED = 10_000
 class DownloadRoutes:
     """Install notifications of both generations."""
 
-    def __init__(self, gate: Gate, downloads: Downloads, note: DownloadNotes | None = None) -> None:
+    def __init__(self, gate: Gate, downloads: Downloads) -> None:
         self._gate = gate
-        self._note = note
         self._downloads = downloads
 
     def install(self, app: Klein) -> None:
@@ -39,7 +37,6 @@ class DownloadRoutes:
         installed = _read_batch(read_posted(request))
         if installed is None:
             return _answer(request, 200, {"status": "error", "message": "Invalid request format"})
-        self._noted(request, caller, installed)
         unknown = await self._downloads.count(audience_of(caller), installed, caller.address)
         if unknown:
             listed = json.dumps([{"name": one.name, "version": one.version} for one in unknown[:100]])
@@ -51,16 +48,9 @@ class DownloadRoutes:
         caller = await self._gate.reader(request, whole=True)
         fields = dict(parse_qsl(read_posted(request, 64 << 10).decode("utf-8", "replace"), max_num_fields=50))
         installed = Installed(f"{vendor}/{name}", fields.get("version_normalized", ""))
-        self._noted(request, caller, [installed])
         if await self._downloads.count(audience_of(caller), [installed], caller.address):
             return send_error(request, 404, "Package not found")
         return _answer(request, 201, {"status": "success"})
-
-    def _noted(self, request: IRequest, caller: Caller, installed: list[Installed]) -> None:
-        if self._note is not None:
-            agent = (request.requestHeaders.getRawHeaders(b"user-agent") or [b""])[0].decode("latin-1")
-            names = (f"{one.name} {one.version}" for one in installed)
-            self._note(caller.identity, names, address=caller.address, agent=agent)
 
 
 def _read_batch(body: bytes) -> list[Installed] | None:

@@ -693,16 +693,3 @@ class WebTokenTests(PagesTestCase):
         url = f"{self.server.url}/mirror/closed/p2/acme/foo.json"
         self.assertNotIn(fetch(url, headers=self.basic(token)).status, {401, 403})
         self.assertEqual(401, fetch(url, headers=self.basic(token[:-3] + "abc")).status)
-
-    def test_downloads_in_the_trail(self) -> None:
-        """What Composer says to have installed is in the trail of who said it."""
-        browser = self.signed_in()
-        browser.get("/profile")
-        browser.post("/profile/regenerate-token")
-        secret = re.search(r'id="secret">([^<]+)<', browser.text)[1]
-        body = b'{"downloads": [{"name": "acme/foo", "version": "1.0.0.0"}]}'
-        answer = fetch(f"{self.server.url}/downloads/", "POST", {**self.basic(secret), "Content-Type": "application/json"}, body)
-        self.assertEqual(200, answer.status)
-        browser.get("/profile/login-attempts")
-        self.assertIn("Downloads", browser.text)
-        self.assertIn("acme/foo 1.0.0.0", browser.text)
