@@ -82,8 +82,9 @@ class PackagesTestCase(TestCase):
         cls.addClassCleanup(cls.git.stop)
         cls.server = Server(cls.folder / "server", {"app_secret": SECRET, **cls.settings()}).start()
         cls.addClassCleanup(cls.server.stop)
-        cls.installation = Installation(cls.server.data)
+        cls.installation = Installation(cls.server.data, cls.database())
         cls.addClassCleanup(cls.installation.close)
+        cls.begin_work()
         cls.packages = {}
         for name in cls.names:
             cls.git.make(name)
@@ -100,6 +101,15 @@ class PackagesTestCase(TestCase):
     @classmethod
     def settings(cls) -> dict[str, object]:
         return {}
+
+    @classmethod
+    def database(cls) -> str | None:
+        """Return the address of the database; None is SQLite in the data directory."""
+        return None
+
+    @classmethod
+    def begin_work(cls) -> None:
+        """Start what else does jobs."""
 
     def get(self, path: str, user: str | None = "admin", method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
         fields = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from packeton.adapters.database.connection import Database, sqlite_engine
+from packeton.adapters.database.engines import engine_of
 from packeton.adapters.database.groups import GroupRecords
 from packeton.adapters.database.jobs import JobRecords
 from packeton.adapters.database.packages import PackageRecords
@@ -17,6 +18,7 @@ from packeton.adapters.database.tokens import TokenRecords
 from packeton.adapters.database.users import UserRecords
 from packeton.adapters.database.versions import VersionRecords
 from packeton.adapters.secrets import InstallationKeys
+from packeton.config.databases import database_address
 from packeton.core.access.accounts import Group, Subrepo, Token, TokenKind, User
 from packeton.core.access.patterns import parse_line
 from packeton.core.access.tokens import token_digest
@@ -33,8 +35,8 @@ T = TypeVar("T")
 class Installation:
     """Records on the database of a data directory, used one call at a time beside the server."""
 
-    def __init__(self, data: Path) -> None:
-        self._engine = sqlite_engine(data / "packeton.db")
+    def __init__(self, data: Path, url: str | None = None) -> None:
+        self._engine = sqlite_engine(data / "packeton.db") if url is None else engine_of(database_address(url), connections=1)
         database = Database(self._engine, immediately)
         self.revisions = Revisions(database)
         self.users, self.groups = UserRecords(database, self.revisions), GroupRecords(database, self.revisions)
