@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from attrs import define
-from twisted.internet.interfaces import IReactorTime
 
-from packeton.adapters.database.search import LinkRecords
+from packeton.adapters.database.search import LinkRecords, SearchRecords
 from packeton.assembly.accounts import Accounts
 from packeton.assembly.jobs import Work
 from packeton.assembly.packages import Packages, dist_rules
@@ -15,6 +14,9 @@ from packeton.features.hooks.incoming import HookRules, IncomingHooks
 from packeton.features.packages.changelogs import Changelogs
 from packeton.features.packages.dependents import Dependents
 from packeton.features.packages.editing import Editing
+from packeton.features.packages.pushing import Pushing
+from packeton.features.packages.searching import Searching
+from packeton.features.packages.statistics import Statistics
 from packeton.features.packages.submitting import Checks, Submitting
 from packeton.features.packages.viewing import Viewing
 from packeton.features.packages.watching import JobWatching
@@ -24,7 +26,11 @@ from packeton.web.addresses import Addresses
 from packeton.web.api.hooks import HookRoutes
 from packeton.web.api.jobs import JobRoutes
 from packeton.web.api.packages import PackageApi
+from packeton.web.api.search import SearchApi
+from packeton.web.api.statistics import StatisticsApi
+from packeton.web.api.uploads import UploadApi
 from packeton.web.root import Routes
+from packeton.web.sessions import CookieSessions
 
 __all__ = ["Api", "api_routes", "open_api"]
 
@@ -40,40 +46,54 @@ class Api:
     viewing: Viewing
     dependents: Dependents
     changelogs: Changelogs
+    pushing: Pushing
+    statistics: Statistics
+    searching: Searching
 
 
 def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -> Api:
     """Put it together."""
-    settings, now = store.settings, now_of(store.reactor)
+    settings, now, database = store.settings, now_of(store.reactor), store.database
     records, revisions, local = packages.records, accounts.revisions, tuple(settings.vcs.local_paths)
     checks = Checks(packages.credentials, packages.library)
-    dependents = Dependents(packages.catalogue, LinkRecords(store.database), store.in_thread)
+    dependents = Dependents(packages.catalogue, LinkRecords(database), store.in_thread)
+    submitting = Submitting(
+        records, accounts.subrepos, revisions, packages.accesses, packages.checkouts, checks, packages.library,
+        packages.scheduling, now, local,
+    )  # fmt: skip
+    editing = Editing(
+        records, packages.counters, revisions, checks, packages.library, packages.scheduling, packages.accesses,
+        packages.checkouts, now, (accounts.groups.rename_package, accounts.subrepos.rename_package), local,
+    )  # fmt: skip
+    viewing = Viewing(
+        records, packages.versions, packages.counters, accounts.users, accounts.groups, dist_rules(settings),
+        dependents, store.in_thread, now,
+    )  # fmt: skip
     return Api(
         hooks=IncomingHooks(records, packages.scheduling, store.in_thread, _hook_rules(settings)),
         watching=JobWatching(work.jobs.records, store.reactor),
-        submitting=Submitting(
-            records, accounts.subrepos, revisions, packages.accesses, packages.checkouts, checks, packages.library,
-            packages.scheduling, now, local,
-        ),
-        editing=Editing(
-            records, packages.counters, revisions, checks, packages.library, packages.scheduling, packages.accesses,
-            packages.checkouts, now, (accounts.groups.rename_package, accounts.subrepos.rename_package), local,
-        ),
-        viewing=Viewing(
-            records, packages.versions, packages.counters, accounts.users, accounts.groups, dist_rules(settings),
-            dependents, store.in_thread, now,
-        ),
+        submitting=submitting,
+        editing=editing,
+        viewing=viewing,
         dependents=dependents,
         changelogs=Changelogs(packages.accesses, packages.checkouts),
-    )  # fmt: skip
+        pushing=Pushing(records, editing, submitting, packages.library),
+        statistics=Statistics(packages.catalogue, viewing, packages.counters, now),
+        searching=Searching(packages.catalogue, SearchRecords(database), dependents),
+    )
 
 
-def api_routes(api: Api, gate: Gate, addresses: Addresses, clock: IReactorTime) -> Sequence[Routes]:
+def api_routes(
+    api: Api, gate: Gate, addresses: Addresses, sessions: CookieSessions, packages: Packages, store: Store
+) -> Sequence[Routes]:
     """Return the routes."""
     return [
         HookRoutes(gate, api.hooks),
-        JobRoutes(gate, api.watching, clock),
+        JobRoutes(gate, api.watching, store.reactor),
         PackageApi(gate, addresses, api.submitting, api.editing, api.viewing, api.dependents, api.changelogs),
+        UploadApi(gate, api.pushing, packages.library, packages.upload_files, store.in_thread, sessions),
+        StatisticsApi(gate, addresses, api.statistics, api.editing, api.viewing),
+        SearchApi(gate, addresses, api.searching, api.dependents, api.viewing),
     ]
 
 

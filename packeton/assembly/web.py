@@ -65,7 +65,7 @@ def root_resource(
         GroupApi(gate, accounts.groups, accounts.audiences),
         HealthRoutes(enabled=settings.health_check, checks=checks, clock=clock),
         MetricRoutes(store.metrics),
-        *api_routes(api, gate, addresses, clock),
+        *api_routes(api, gate, addresses, sessions, packages, store),
         *page_routes(sign_in, pages, landing, settings, store),
     ]
     return PacketonResource(

@@ -1,5 +1,5 @@
 """
-Which packages of ours need one: read from the development versions of all, and kept in memory.
+Which packages of ours need one, provide one, or have a keyword: read from the development versions, kept in memory.
 
 What a package needs is read again when its revision moved, and only then.
 Source: the reference counts `require` and `require-dev` of development branches.
@@ -21,6 +21,7 @@ from packeton.interfaces.packages import PackageSummary
 __all__ = ["Dependents", "Page"]
 
 PER_PAGE = 15
+KEYS = ("require", "require-dev", "suggest", "provide", "keywords")
 AT_ONCE = 50
 """Packages whose versions are in memory at once."""
 
@@ -32,6 +33,8 @@ class _Needs:
     revision: int
     required: frozenset[str] = frozenset()
     suggested: frozenset[str] = frozenset()
+    provided: frozenset[str] = frozenset()
+    keywords: frozenset[str] = frozenset()
 
 
 @frozen(kw_only=True)
@@ -66,6 +69,18 @@ class Dependents:
         names = sorted(package.name for package in seen if name in self._needs[package.id].required)
         return Page(names=names[(number - 1) * PER_PAGE : number * PER_PAGE], count=len(names))
 
+    async def providing(self, audience: Audience, name: str) -> Sequence[str]:
+        """Return the names of the packages that provide the one of this name, which may not exist."""
+        seen = await self._seen(audience)
+        return sorted(package.name for package in seen if name in self._needs[package.id].provided)
+
+    async def tagged(self, audience: Audience, tags: Sequence[str]) -> frozenset[str]:
+        """Return the names of the packages that have one of these keywords."""
+        wanted = {tag.lower() for tag in tags}
+        return frozenset(
+            package.name for package in await self._seen(audience) if wanted & self._needs[package.id].keywords
+        )
+
     async def _seen(self, audience: Audience) -> Sequence[PackageSummary]:
         """Return the packages that this audience sees; what they need is known then."""
         contents = await self._catalogue.contents()
@@ -90,17 +105,19 @@ class Dependents:
 
 
 def _needs_of(revisions: Mapping[int, int], versions: Sequence[DevelopmentVersion]) -> Mapping[int, _Needs]:
-    required: dict[int, set[str]] = {}
-    suggested: dict[int, set[str]] = {}
+    found: dict[tuple[int, str], set[str]] = {}
     for version in versions:
         document = orjson.loads(version.document)
-        for key, links in (("require", required), ("require-dev", required), ("suggest", suggested)):
-            links.setdefault(version.package_id, set()).update(name.lower() for name in document.get(key) or ())
+        for key in KEYS:
+            names = {name.lower() for name in document.get(key) or () if isinstance(name, str)}
+            found.setdefault((version.package_id, key), set()).update(names)
     return {
         number: _Needs(
             revision=revision,
-            required=frozenset(required.get(number, ())),
-            suggested=frozenset(suggested.get(number, ())),
+            required=frozenset(found.get((number, "require"), set()) | found.get((number, "require-dev"), set())),
+            suggested=frozenset(found.get((number, "suggest"), ())),
+            provided=frozenset(found.get((number, "provide"), ())),
+            keywords=frozenset(found.get((number, "keywords"), ())),
         )
         for number, revision in revisions.items()
     }

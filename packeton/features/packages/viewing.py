@@ -108,6 +108,16 @@ class Viewing:
         visible = [one for one, is_seen in zip(stored, seen, strict=True) if is_seen]
         return sorted(visible, key=lambda one: version_key(one.normalized), reverse=True)
 
+    async def version(self, audience: Audience, number: int) -> bytes:
+        """Return the document of one version. Raises NotFound: there is none, or it is not seen."""
+        stored = await self._versions.get(number) if number < 2**31 else None
+        package = None if stored is None else await self._packages.get(stored.package_id)
+        if stored is None or package is None or not _sees(audience, package):
+            raise NotFound("no such version")
+        if stored.id not in {one.id for one in await self.versions(audience, package)}:
+            raise NotFound("no such version")
+        return stored.document
+
     async def rows(self, names: Sequence[str]) -> tuple[Sequence[JsonObject], Mapping[str, int]]:
         """Return what lists show of packages that the caller may see, and their installs by id."""
         found = [package for name in names if (package := await self._packages.find(name)) is not None]
@@ -117,6 +127,8 @@ class Viewing:
                 "id": package.id,
                 "name": package.name,
                 "description": package.description,
+                "type": package.type,
+                "repository": package.url,
                 "language": package.language,
                 "abandoned": package.abandoned,
                 "replacementPackage": package.replacement,

@@ -1,0 +1,207 @@
+"""Archives that are pushed, figures and search, over HTTP."""
+
+import io
+import json
+import socket
+import time
+import zipfile
+from datetime import UTC, datetime
+from typing import Any
+
+from packeton.adapters.database.downloads import DownloadRecords
+from packeton.interfaces.downloads import Install
+from tests.scenarios.test_api import ApiTestCase
+from tests.scenarios.test_packages import TOKEN
+
+BOUNDARY = "the-boundary-of-a-form"
+
+
+def archive(manifest: dict[str, Any], **files: bytes) -> bytes:
+    """Return a zip with a composer.json."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("composer.json", json.dumps(manifest))
+        for name, data in files.items():
+            made.writestr(name, data)
+    return content.getvalue()
+
+
+def form(file_field: str, content: bytes, **fields: str) -> bytes:
+    parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{file_field}"; filename="a.zip"\r\nContent-Type: application/zip\r\n\r\n'
+    return b"".join(parts) + head.encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+class PushTests(ApiTestCase):
+    """R17, R18, R25."""
+
+    names = ("okvpn/satis-api",)
+    multipart = f"multipart/form-data; boundary={BOUNDARY}"
+
+    def drafts(self) -> list[str]:
+        folder = self.server.data / "artifact_storage"
+        return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+    def until(self, name: str, version: str) -> dict[str, Any]:
+        for _ in range(150):
+            answer = self.get(f"/api/packages/{name}", "dev")
+            versions = answer.json()["package"]["versions"] if answer.status == 200 else {}
+            if version in versions:
+                return dict(versions[version])
+            time.sleep(0.1)
+        raise AssertionError(f"{version} did not come: {answer.body!r}")
+
+    def test_push(self) -> None:
+        """A build server pushes; the version can be installed, with the very file; a second push replaces it."""
+        content = archive({"name": "acme/pushed", "extra": {"push": {"password": "secret"}, "kept": 1}}, code=b"1")
+        path = "/packages/upload/acme/pushed/1.0.0"
+        self.assertEqual((401, 403), (self.get(path, None, "PUT", content).status, self.get(path, "user2", "PUT", content).status))
+        answer = self.get(path, "dev", "PUT", form("package", content, **{"src-type": "git", "src-url": "https://git.example.com/p.git", "src-ref": "a" * 40}), Content_Type=self.multipart)
+        self.assertEqual((201, []), (answer.status, answer.json()), answer.body)
+        version = self.until("acme/pushed", "1.0.0")
+        self.assertEqual({"type": "git", "url": "https://git.example.com/p.git", "reference": "a" * 40}, version["source"])
+        self.assertEqual({"kept": 1}, version["extra"])
+        zipped = self.get(version["dist"]["url"].removeprefix(self.server.url), "dev")
+        self.assertEqual((200, content), (zipped.status, zipped.body))
+        again = archive({"name": "acme/pushed"}, code=b"2")
+        self.assertEqual(201, self.get("/api" + path, "dev", "PUT", again, Content_Type="application/zip").status)
+        self.assertEqual(201, self.get("/packages/upload/acme/pushed/1.1.0", "dev", "POST", form("package", again), Content_Type=self.multipart).status)
+        self.until("acme/pushed", "1.1.0")
+        stored = self.installation.do(self.installation.packages.find("acme/pushed"))
+        assert stored is not None
+        self.assertEqual(["1.0.0", "1.1.0"], [entry["version"] for entry in stored.settings["customVersions"]])
+
+    def test_refused(self) -> None:
+        """The wrong package, type, content, size; nothing is kept."""
+        good = archive({"name": "okvpn/satis-api"})
+        before = self.drafts()
+        bomb = archive({"name": "acme/bomb"}, big=b"\0" * (40 << 20))
+        broken = archive({"name": "acme/broken"}, code=b"x" * 3000)[:-30]
+        for path, content, words in (
+            ("okvpn/satis-api/1.0.0", good, "only custom and artifact"),
+            ("acme/other/1.0.0", good, "names okvpn/satis-api"),
+            ("acme/bad/not%20a%20version", good, ""),
+            ("Acme/Bad/1.0.0", good, ""),
+            ("acme/text/1.0.0", b"no archive", "no zip or tar"),
+            ("acme/broken/1.0.0", broken, ""),
+            ("acme/none/1.0.0", archive({})[:0], ""),
+        ):
+            with self.subTest(path=path):
+                answer = self.get(f"/packages/upload/{path}", "admin", "PUT", content)
+                self.assertEqual(400, answer.status, answer.body)
+                self.assertEqual({"title", "errors"}, answer.json().keys())
+                self.assertIn(words, answer.json()["title"])
+        self.assertEqual(403, self.get("/packages/upload/okvpn/satis-api/1.0.0", "dev", "PUT", good).status)
+        answer = self.get("/packages/upload/acme/bomb/1.0.0", "dev", "PUT", bomb)
+        self.assertEqual(400, answer.status, answer.body)
+        self.assertEqual(before, self.drafts())
+        for name in ("acme/other", "acme/bad", "acme/text", "acme/broken", "acme/bomb"):
+            self.assertEqual(404, self.get(f"/api/packages/{name}", "dev").status)
+
+    @classmethod
+    def settings(cls) -> dict[str, object]:
+        return {"cache": {"max_unpacked_bytes": "8MiB"}}
+
+    def test_cut_off(self) -> None:
+        """A connection that breaks half-way leaves nothing."""
+        before = self.drafts()
+        content = archive({"name": "acme/cut"}, code=b"c" * 500_000)
+        with socket.create_connection(("127.0.0.1", self.server.port)) as connection:
+            head = f"PUT /packages/upload/acme/cut/1.0.0?username=dev&apiToken={TOKEN}2 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000\r\n\r\n"
+            connection.sendall(head.encode() + content[:200_000])
+            time.sleep(0.3)
+        time.sleep(0.5)
+        self.assertEqual(before, self.drafts())
+        self.assertEqual(404, self.get("/api/packages/acme/cut", "dev").status)
+
+    def test_library(self) -> None:
+        """Taken in, listed, chosen for a package, and then not to be removed."""
+        content = archive({"name": "acme/kept", "version": "3.0.0"})
+        answer = self.get("/archive/upload", "dev", "POST", form("archive", content), Content_Type=self.multipart)
+        self.assertEqual((201, "a.zip", len(content)), (answer.status, answer.json()["filename"], answer.json()["size"]), answer.body)
+        number = answer.json()["id"]
+        self.assertIn(number, [one["id"] for one in self.get("/archive/list", "dev").json()])
+        made = self.send("/api/create-package", {"repoType": "artifact", "archives": [number]})
+        self.assertEqual((202, "acme/kept"), (made.status, made.json().get("name")), made.body)
+        self.assertEqual("completed", self.done(made.json()["job"])["status"])
+        self.assertNotIn(number, [one["id"] for one in self.get("/archive/list", "dev").json()])
+        self.assertIn(number, [one["id"] for one in self.get(f"/archive/list?with_archives={number}", "dev").json()])
+        self.assertEqual(400, self.get(f"/archive/remove/{number}", "dev", "DELETE").status)
+        self.assertEqual(204, self.get("/api/packages/acme/kept", "dev", "DELETE").status)
+        self.assertEqual(204, self.get(f"/archive/remove/{number}", "dev", "DELETE").status)
+        self.assertEqual(404, self.get(f"/archive/remove/{number}", "dev", "DELETE").status)
+        self.assertEqual((403, 401), (self.get("/archive/list", "user2").status, self.get("/archive/upload", None, "POST", form("archive", content), Content_Type=self.multipart).status))
+        wrong = self.get("/archive/upload", "dev", "POST", b"", Content_Type=self.multipart)
+        self.assertEqual((400, {"error"}), (wrong.status, wrong.json().keys()))
+
+
+class FigureTests(ApiTestCase):
+    """R21 to R24, R27, providers."""
+
+    names = ("okvpn/cron-bundle", "okvpn/satis-api")
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.git.make("acme/tagged", ("1.0.0",), keywords=["Queue"], provide={"psr/log-implementation": "1.0"})
+        cls.packages["acme/tagged"] = cls.installation.package("acme/tagged", cls.git.url("acme/tagged"))
+        cls.installation.update(cls.packages["acme/tagged"])
+        records = DownloadRecords(cls.installation.packages._database)
+        today = datetime.now(UTC).date()
+        installs = [Install(cls.packages["okvpn/satis-api"].id, "1.0.0.0", 5), Install(cls.packages["acme/tagged"].id, "1.0.0.0", 2)]
+        cls.installation.do(records.add(installs, today))
+        cls.today = today
+
+    def test_counters(self) -> None:
+        """Totals of package and versions; series; for whom."""
+        path = "/packages/okvpn/satis-api"
+        found = self.get(f"{path}/downloads.json", "dev").json()["package"]
+        five = {"total": 5, "monthly": 5, "daily": 5}
+        self.assertEqual(("okvpn/satis-api", five), (found["name"], found["downloads"]["total"]))
+        self.assertEqual((five, 0), (found["downloads"]["versions"]["1.0.0"], found["downloads"]["versions"]["2.0.0"]["total"]))
+        overview = self.get(f"{path}/stats.json", "user2").json()
+        self.assertEqual((five, "daily", self.today.isoformat()), (overview["downloads"], overview["average"], overview["date"]))
+        for file in ("all", "1.0.0"):
+            series = self.get(f"{path}/stats/{file}.json?from={self.today}&to={self.today}&average=daily", "user2")
+            self.assertEqual({"labels": [self.today.isoformat()], "values": [5], "average": "daily"}, series.json())
+        self.assertEqual([], self.get(f"{path}/stats/all.json", "dev").json()["labels"])
+        statuses = [self.get(f"{path}/{rest}", user).status for rest, user in (("stats/all.json?average=x", "dev"), ("stats/9.9.json", "dev"), ("stats/all.json?from=x", "dev"), ("downloads.json", "user2"), ("stats.json", "user1"), ("stats.json", None))]
+        self.assertEqual([400, 404, 400, 403, 403, 401], statuses)
+
+    def test_popular(self) -> None:
+        """By installs of the last days, page by page."""
+        first = self.get("/explorepopular.json?per_page=1", "dev").json()
+        self.assertEqual((["okvpn/satis-api"], 2, 5), ([one["name"] for one in first["packages"]], first["total"], first["packages"][0]["downloads"]))
+        second = self.get(first["next"].removeprefix(self.server.url), "dev").json()
+        self.assertEqual(["acme/tagged"], [one["name"] for one in second["packages"]])
+        self.assertNotIn("next", second)
+        self.assertEqual((400, 400, 403), tuple(self.get(f"/explorepopular.json{query}", user).status for query, user in (("?per_page=0", "dev"), ("?per_page=101", "dev"), ("", "user2"))))
+
+    def test_search(self) -> None:
+        """By name, description, type, keyword; what is not seen is not found, and not counted."""
+        def names(query: str, user: str | None = "dev") -> list[str]:
+            found = self.get(f"/search.json?{query}", user).json()
+            self.assertEqual(len(found["results"]), found["total"])
+            return [one["name"] for one in found["results"]]
+
+        self.assertEqual(["okvpn/satis-api", "okvpn/cron-bundle"], names("q=okvpn"))
+        self.assertEqual(["okvpn/satis-api"], names("search_query[query]=SATIS"))
+        self.assertEqual(["acme/tagged"], names("q=&tags=queue"))
+        self.assertEqual([], names("q=okvpn&type=project"))
+        self.assertEqual([], names("q=%25"))
+        self.assertEqual(["okvpn/cron-bundle"], names("q=okvpn", "user1"))
+        self.assertEqual([], names("q=satis", "user1"))
+        self.assertEqual(401, self.get("/search.json?q=x", None).status)
+        page = self.get("/search.json?q=&per_page=2", "dev").json()
+        self.assertEqual((2, 3), (len(page["results"]), page["total"]))
+        self.assertEqual(1, len(self.get(page["next"].removeprefix(self.server.url), "dev").json()["results"]))
+        self.assertEqual({"name", "description", "url", "repository", "downloads", "favers"}, page["results"][0].keys())
+
+    def test_providers_and_versions(self) -> None:
+        """What provides a virtual package; the details of a version, for who sees it."""
+        found = self.get("/providers/psr/log-implementation.json", "dev").json()
+        self.assertEqual(["acme/tagged"], [one["name"] for one in found["providers"]])
+        self.assertEqual([], self.get("/providers/psr/log-implementation.json", "user1").json()["providers"])
+        number = self.installation.do(self.installation.versions.index(self.packages["acme/tagged"].id))[0].id
+        self.assertIn("psr/log-implementation", self.get(f"/versions/{number}.json", "dev").json()["content"])
+        self.assertEqual((404, 404), (self.get(f"/versions/{number}.json", "user1").status, self.get("/versions/999999.json", "dev").status))
