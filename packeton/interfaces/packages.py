@@ -296,6 +296,9 @@ class IPackageRecords(Interface):
             NotFound: It was removed meanwhile.
         """
 
+    async def crawled(package_ids: Sequence[int], at: datetime) -> None:
+        """Note that the sources of these were read to the end; moves no revision."""
+
     async def touch(package_id: int, *, stable: bool, dev: bool, at: datetime) -> None:
         """Note that the metadata of these classes changed: dates (which only go forward), revision and changes feed."""
 

@@ -140,6 +140,16 @@ class PackageRecords:
 
         return await self._database.run(work)
 
+    async def crawled(self, package_ids: Sequence[int], at: datetime) -> None:
+        """Note that the sources of these were read to the end."""
+
+        def work(connection: Connection) -> None:
+            for some in range(0, len(package_ids), 400):
+                here = packages.c.id.in_(package_ids[some : some + 400])
+                connection.execute(update(packages).where(here).values(crawled_at=at))
+
+        await self._database.run(work)
+
     async def touch(self, package_id: int, *, stable: bool, dev: bool, at: datetime) -> None:
         """Note that the metadata of these classes changed."""
         await self._database.run(lambda connection: touched(connection, package_id, stable=stable, dev=dev, at=at))

@@ -166,7 +166,8 @@ class VersionRecords:
 
         def work(connection: Connection) -> Sequence[Change]:
             changes: list[Change] = []
-            for row in connection.execute(select(versions).where(versions.c.package_id == package_id)).all():
+            columns = [column for column in versions.c if column.name != "document"]
+            for row in connection.execute(select(*columns).where(versions.c.package_id == package_id)).all():
                 hidden = row.normalized in wanted
                 if hidden != row.hidden:
                     connection.execute(update(versions).where(versions.c.id == row.id).values(hidden=hidden))

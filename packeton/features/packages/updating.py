@@ -92,6 +92,8 @@ class _Run:
     changes: list[Change] = field(factory=list)
     good: set[str] = field(factory=set)
     """Refs that gave a version."""
+    is_news: bool = False
+    """Something changed that others keep in memory."""
 
 
 @define
@@ -179,6 +181,7 @@ class Updates:
         except Conflict:
             run.family.refuse(new.name, f"there is another package {new.name} already")
             return
+        run.is_news = True
         run.log(f"Added the package {made.name} of {made.directory}")
         run.family.add(made)
 
@@ -188,19 +191,28 @@ class Updates:
             for child in run.family.children():
                 hidden = await self._unmodified(run.package, child)
                 run.changes += await self._versions.hide(child.id, hidden)
+        changed = {change.package_id for change in run.changes}
         for member in run.family.members():
-            held = await self._packages.get(member.id)
-            if held is None:
-                continue
-            versions = await self._versions.of_package(held.id)
-            readme = report.readmes.get(held.directory)
-            now = await self._in_thread(described, held, versions, readme, report.default_branch, run.package.url)
-            settings = {**held.settings}
-            if held.id == run.package.id:
-                settings |= {RENDERED_WITH: _shaped_by(run.package), DEFAULT_BRANCH: report.default_branch}
-            await self._packages.save(evolve(now, settings=settings, crawled_at=run.at))
+            is_shaped = member.id != run.package.id or _is_noted(run.package, report)
+            if member.id in changed or member.crawled_at is None or not is_shaped:
+                await self._describe(run, report, member)
+        await self._packages.crawled([member.id for member in run.family.members()], run.at)
         if self._prebuild:
             await self._build_archives(run)
+
+    async def _describe(self, run: _Run, report: SourceReport, member: Package) -> None:
+        """Save what a package says of itself now."""
+        held = await self._packages.get(member.id)
+        if held is None:
+            return
+        versions = await self._versions.of_package(held.id)
+        readme = report.readmes.get(held.directory)
+        now = await self._in_thread(described, held, versions, readme, report.default_branch, run.package.url)
+        settings = {**held.settings}
+        if held.id == run.package.id:
+            settings |= {RENDERED_WITH: _shaped_by(run.package), DEFAULT_BRANCH: report.default_branch}
+        await self._packages.save(evolve(now, settings=settings))
+        run.is_news = True
 
     async def _unmodified(self, parent: Package, child: Package) -> Sequence[str]:
         """Return the versions that a mono-repo's setting leaves out: nothing changed since the patch before."""
@@ -242,7 +254,8 @@ class Updates:
                 dev=any(change.is_dev for change in mine),
                 at=run.at,
             )
-        await self._revisions.bump(Subject.PACKAGES)
+        if run.is_news or run.changes:
+            await self._revisions.bump(Subject.PACKAGES)
 
     async def _completed(self, run: _Run, *, first: bool) -> UpdateResult:
         problems = await self._versions.problems(run.package.id)
@@ -309,6 +322,12 @@ def _shaped_by(package: Package) -> str:
     facts: list[Any] = [RENDERING, package.name, package.directory, package.url, str(package.repo_type)]
     facts += [package.settings.get(key) for key in keys]
     return sha256(orjson.dumps(facts)).hexdigest()[:24]
+
+
+def _is_noted(package: Package, report: SourceReport) -> bool:
+    """Say if the package's settings hold already what a crawl writes into them."""
+    same = _shaped_before(package) == _shaped_by(package)
+    return same and package.settings.get(DEFAULT_BRANCH) == report.default_branch
 
 
 def _shaped_before(package: Package) -> str | None:
