@@ -7,12 +7,12 @@ from attrs import frozen
 from twisted.application.service import MultiService
 from twisted.web.resource import IResource
 
-from packeton.assembly.accounts import access_work, open_accounts
-from packeton.assembly.api import open_api
+from packeton.assembly.accounts import Accounts, access_work, open_accounts
+from packeton.assembly.api import Api, open_api
 from packeton.assembly.building import let_mirrors_build
 from packeton.assembly.jobs import Work, open_work, timetable_of, worker_of
 from packeton.assembly.mirroring import mirror_work, open_mirroring
-from packeton.assembly.packages import note_installs, open_catalogue, open_packages, package_work
+from packeton.assembly.packages import Packages, note_installs, open_catalogue, open_packages, package_work
 from packeton.assembly.pages import open_sign_in, sign_in_work
 from packeton.assembly.proxies import proxy_mount
 from packeton.assembly.running import Running, periodic_work
@@ -22,7 +22,7 @@ from packeton.background.workers import WorkerService
 from packeton.config.settings import Settings
 from packeton.interfaces.blobs import IBlobStore
 
-__all__ = ["Packeton", "Store", "WorkerOptions", "build", "open_store"]
+__all__ = ["Packeton", "Parts", "Store", "WorkerOptions", "build", "open_store"]
 
 
 @frozen(kw_only=True)
@@ -35,12 +35,24 @@ class WorkerOptions:
 
 
 @frozen(kw_only=True)
+class Parts:
+    """What a server is made of, for commands; not for embedders, it changes with the inside."""
+
+    store: Store
+    accounts: Accounts
+    work: Work
+    packages: Packages
+    api: Api
+
+
+@frozen(kw_only=True)
 class Packeton:
     """A whole server, not running yet: mount `resource`, and start `services` (they hold threads and timers)."""
 
     resource: IResource
     services: MultiService
     settings: Settings
+    parts: Parts
     worker: WorkerService | None = None
     """What does jobs in this process, if anything."""
 
@@ -95,7 +107,8 @@ def build(
     }
     api = open_api(store, accounts, packages, work)
     resource = root_resource(settings, store, accounts, packages, api, sign_in, mirroring, mounts)
-    return Packeton(resource=resource, services=services, settings=settings, worker=worker)
+    parts = Parts(store=store, accounts=accounts, work=work, packages=packages, api=api)
+    return Packeton(resource=resource, services=services, settings=settings, parts=parts, worker=worker)
 
 
 def _worker(work: Work, store: Store, extra: WorkerOptions | None) -> WorkerService | None:

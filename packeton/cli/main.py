@@ -9,8 +9,10 @@ from packeton.cli.cache import cache
 from packeton.cli.database import database
 from packeton.cli.groups import group
 from packeton.cli.keys import generate_keypair, keys
+from packeton.cli.legacy import clear_versions, download_versions, update_packages
 from packeton.cli.manager import user_manager
 from packeton.cli.mirrors import mirror
+from packeton.cli.packages import package
 from packeton.cli.settings import config
 from packeton.cli.subrepositories import subrepository
 from packeton.cli.syncs import sync_as_before
@@ -31,20 +33,21 @@ def program() -> None:
     """
 
 
-program.add_command(config)
-program.add_command(cache)
-program.add_command(database)
-program.add_command(worker)
-program.add_command(run_workers)
-program.add_command(user)
-program.add_command(token)
-program.add_command(group)
-program.add_command(subrepository)
-program.add_command(mirror)
-program.add_command(sync_as_before)
-program.add_command(user_manager)
-program.add_command(keys)
-program.add_command(generate_keypair)
+for command in (
+    config,
+    cache,
+    database,
+    keys,
+    mirror,
+    package,
+    user,
+    token,
+    group,
+    subrepository,
+    worker,
+    *(clear_versions, download_versions, generate_keypair, run_workers, sync_as_before, update_packages, user_manager),
+):
+    program.add_command(command)
 
 
 def main() -> None:

@@ -1,0 +1,88 @@
+"""Running a whole server's parts for one command, beside a server that may be running."""
+
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater, react
+from twisted.python.failure import Failure
+
+from packeton.assembly import Packeton, Parts, WorkerOptions, build
+from packeton.cli.options import read_settings
+from packeton.core.access.identities import Identity, Role, with_implied
+from packeton.errors import PacketonError
+from packeton.interfaces.queues import Job, JobStatus
+
+__all__ = ["CONSOLE", "finished", "with_parts"]
+
+T = TypeVar("T")
+
+CONSOLE = Identity(name="console", roles=with_implied([Role.ADMIN]), method="console")
+"""Who runs commands: whoever may read the data directory may do everything."""
+LOOK_SECONDS = 0.3
+
+
+def with_parts(
+    paths: tuple[str, ...], data: str | None, work: Callable[[Parts, Any], Coroutine[Any, Any, T]], *, jobs: int = 0
+) -> T:
+    """
+    Run `work(parts, reactor)`; raises what it raises, Abort when interrupted.
+
+    Args:
+        jobs: Jobs that this process does at once meanwhile; a server that runs may be quicker.
+    """
+    loaded = read_settings(paths, data)
+    outcome: list[T | Failure] = []
+
+    async def run(reactor: Any) -> None:
+        try:
+            packeton = build(
+                loaded.settings, reactor, environment=loaded.environment, extra=WorkerOptions(at_once=jobs)
+            )
+            outcome.append(await _on(packeton, reactor, work))
+        except BaseException:  # react would print a traceback; the caller says it in one line
+            outcome.append(Failure())
+
+    with suppress(SystemExit):  # react always ends so
+        react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+    if not outcome:
+        raise click.Abort
+    result = outcome[0]
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result
+
+
+async def _on(packeton: Packeton, reactor: Any, work: Callable[[Parts, Any], Coroutine[Any, Any, T]]) -> T:
+    packeton.services.privilegedStartService()
+    packeton.services.startService()
+    try:
+        return await work(packeton.parts, reactor)
+    finally:
+        await packeton.services.stopService()
+
+
+async def finished(parts: Parts, reactor: Any, job: Job, title: str) -> Job:
+    """Show the log of a job while it runs, whoever does it; return it once it is over. Raises what made it fail."""
+    records, past = parts.work.jobs.records, 0
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        progress.add_task(title)
+        while True:
+            found = await records.find(job.id)
+            while lines := await records.read_log(job.id, past):
+                past = lines[-1].position
+                for line in lines:
+                    progress.console.print(line.text.rstrip("\n"), markup=False, highlight=False, soft_wrap=True)
+            if found is None or found.status.is_over:
+                break
+            await deferLater(reactor, LOOK_SECONDS, lambda: None)
+    if found is None:
+        raise PacketonError(f"{title}: the job is gone")
+    if found.status is not JobStatus.COMPLETED:
+        raise PacketonError(f"{title}: {found.status}: {(found.result or {}).get('message', '')}")
+    return found
