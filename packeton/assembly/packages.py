@@ -41,6 +41,7 @@ from packeton.features.packages.building import DefinitionBuilder, UploadBuilder
 from packeton.features.packages.catalogue import Catalogue
 from packeton.features.packages.downloads import Downloads
 from packeton.features.packages.foreign import MIRROR, ForeignRepositories
+from packeton.features.packages.keyring import Keyring
 from packeton.features.packages.publishing import Publishing
 from packeton.features.packages.rendering import DistRules
 from packeton.features.packages.repositories import Repositories, RootRules
@@ -69,6 +70,7 @@ class Packages:
     records: PackageRecords
     versions: VersionRecords
     credentials: CredentialRecords
+    keyring: Keyring
     uploads: UploadRecords
     library: Uploads
     upload_files: DirectoryStore
@@ -150,6 +152,7 @@ def open_packages(
         records=records,
         versions=versions,
         credentials=credentials,
+        keyring=Keyring(credentials, store.in_thread, now),
         uploads=uploads,
         library=Uploads(
             uploads, upload_files, frozenset(settings.artifacts.support_types), bounds, store.in_thread, now,

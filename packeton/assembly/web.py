@@ -16,6 +16,7 @@ from packeton.logs import AccessLog
 from packeton.web.addresses import Addresses
 from packeton.web.admin.landing import LandingRoutes
 from packeton.web.admin.rendering import Pages
+from packeton.web.api.credentials import CredentialApi
 from packeton.web.api.groups import GroupApi
 from packeton.web.api.users import UserApi
 from packeton.web.composer.archives import ArchiveRoutes
@@ -63,6 +64,7 @@ def root_resource(
         DownloadRoutes(gate, packages.downloads),
         UserApi(gate, accounts.users, accounts.people, addresses, sign_in.recovery.invite),
         GroupApi(gate, accounts.groups, accounts.audiences),
+        CredentialApi(gate, packages.keyring),
         HealthRoutes(enabled=settings.health_check, checks=checks, clock=clock),
         MetricRoutes(store.metrics),
         *api_routes(api, gate, addresses, sessions, packages, store),

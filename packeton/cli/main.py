@@ -6,6 +6,7 @@ import click
 
 from packeton import __version__
 from packeton.cli.cache import cache
+from packeton.cli.credentials import credential
 from packeton.cli.database import database
 from packeton.cli.groups import group
 from packeton.cli.keys import generate_keypair, keys
@@ -36,6 +37,7 @@ def program() -> None:
 for command in (
     config,
     cache,
+    credential,
     database,
     keys,
     mirror,

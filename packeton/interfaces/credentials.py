@@ -19,12 +19,18 @@ class Credential:
     id: int = 0
     name: str
     owner_id: int | None = None
-    """The user who made it, who alone may see and change it."""
+    """The user who made it, who alone may see and change it; None: somebody at the console."""
+    shared: bool = False
+    """Every maintainer may choose it for a package; otherwise only its owner may."""
     ssh_key: Secret | None = None
     composer_auth: Mapping[str, Any] = field(factory=dict, repr=False)
     fingerprint: str | None = None
-    """Of the ssh key, as `SHA256:…`."""
+    """Of the ssh key, as `SHA256:…`; for PEM with ` MD5:…` behind it."""
     created_at: datetime
+
+    def may_be_chosen_by(self, user_id: int | None) -> bool:
+        """Say if this user may give it to a package."""
+        return self.shared or (user_id is not None and self.owner_id == user_id)
 
 
 class ICredentialRecords(Interface):
@@ -43,6 +49,9 @@ class ICredentialRecords(Interface):
 
     async def save(credential: Credential) -> Credential:
         """Insert, or replace by id; return it with its id."""
+
+    async def used_by(credential_id: int) -> Sequence[str]:
+        """Return the names of the packages that have it, sorted."""
 
     async def remove(credential_id: int) -> bool:
         """Remove one; say if there was one."""

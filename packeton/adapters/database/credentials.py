@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
-from packeton.adapters.database.tables.packages import credentials
+from packeton.adapters.database.tables.packages import credentials, packages
 from packeton.config.settings import Secret
 from packeton.core.access.sealing import Sealer, context_of
 from packeton.errors import NotFound
@@ -53,6 +53,7 @@ class CredentialRecords:
             values: dict[str, Any] = {
                 "name": credential.name,
                 "owner_id": credential.owner_id,
+                "shared": credential.shared,
                 "fingerprint": credential.fingerprint,
                 "created_at": credential.created_at,
             }
@@ -66,6 +67,15 @@ class CredentialRecords:
             if changed.rowcount == 0:
                 raise NotFound("there is no such credential any more")
             return evolve(credential, id=number)
+
+        return await self._database.run(work)
+
+    async def used_by(self, credential_id: int) -> Sequence[str]:
+        """Return the names of its packages."""
+        chosen = select(packages.c.name).where(packages.c.credential_id == credential_id).order_by(packages.c.name)
+
+        def work(connection: Connection) -> Sequence[str]:
+            return list(connection.execute(chosen).scalars())
 
         return await self._database.run(work)
 
@@ -96,6 +106,7 @@ def _closed(row: Row[Any]) -> Credential:
         id=row.id,
         name=row.name,
         owner_id=row.owner_id,
+        shared=row.shared,
         fingerprint=row.fingerprint,
         created_at=row.created_at,
     )

@@ -11,6 +11,7 @@ from attrs import define
 from zope.interface import implementer
 
 from packeton.core.composer.archives import ArchiveBounds, verify_zip
+from packeton.core.composer.configs import auth_sections
 from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.versions import normalize
 from packeton.errors import Invalid, NotFound
@@ -44,7 +45,7 @@ class ProxySource:
         if not package.url:
             raise Invalid("the package has no repository")
         credential = await self._accesses.credential(package)
-        auth = {} if credential is None else credential.composer_auth
+        auth = {} if credential is None else auth_sections(credential.composer_auth)
         versions = await self._foreign.versions(package.url, auth, package.name)
         log(f"{package.url} offers {len(versions)} versions of {package.name}")
         refs: set[str] = set()
@@ -85,7 +86,7 @@ class ProxyBuilder:
         dist, source = document.get("dist"), document.get("source")
         credential = await self._accesses.credential(order.package)
         if isinstance(dist, dict) and dist.get("type") == order.format and isinstance(dist.get("url"), str):
-            auth = {} if credential is None else credential.composer_auth
+            auth = {} if credential is None else auth_sections(credential.composer_auth)
             await self._foreign.download(order.package.url or "", auth, dist["url"], destination)
             await self._in_thread(_checked, destination, dist.get("shasum"), self._bounds)
         elif isinstance(source, dict) and source.get("type") == "git" and isinstance(source.get("url"), str):

@@ -156,10 +156,12 @@ credentials = Table(
     Column("id", Integer, primary_key=True),
     Column("name", String(191), nullable=False),
     Column("owner_id", Integer),
+    Column("shared", Boolean, nullable=False),
     Column("ssh_key", Text, info=SEALED),
     Column("composer_auth", Text, info=SEALED),
     Column("fingerprint", String(191)),
     Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,  # an id is never given again: packages name it
 )
 
 uploads = Table(

@@ -24,11 +24,13 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer, nullable=False),
         sa.Column("name", sa.String(191), nullable=False),
         sa.Column("owner_id", sa.Integer),
+        sa.Column("shared", sa.Boolean, nullable=False),
         sa.Column("ssh_key", sa.Text),
         sa.Column("composer_auth", sa.Text),
         sa.Column("fingerprint", sa.String(191)),
         sa.Column("created_at", Instant, nullable=False),
         sa.PrimaryKeyConstraint("id", name="credentials_key"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "downloads",
