@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from attrs import define
 
-from packeton.core.access.identities import Identity, Role
+from packeton.core.access.identities import Identity
 from packeton.core.access.repositories import Repository
 from packeton.core.composer.manifest_names import validate_package_name
 from packeton.core.composer.submissions import Submission, read_submission
@@ -50,7 +50,7 @@ class Checks:
         wrong: dict[str, str] = {}
         if submission.credential_id is not None:
             found = await self._credentials.get(submission.credential_id)
-            mine = found is not None and (found.owner_id in {None, identity.user_id} or identity.has(Role.ADMIN))
+            mine = found is not None and found.may_be_chosen_by(identity.user_id)
             if not mine:
                 wrong["credentials"] = "there is no such credential, or it is somebody else's"
         for number in uploads_of(submission.settings):

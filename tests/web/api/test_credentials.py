@@ -51,7 +51,7 @@ class CredentialApiTests(TestCase):
         body = b"" if document is None else json.dumps(document).encode()
         answer = self.wire.ask(method, f"/api/credentials{path}", basic(user, f"token-of-{user}-1234"), body)
         self.assertNotIn(b"geheim", answer.body)
-        self.assertNotIn(b"PRIVATE KEY", answer.body)
+        self.assertNotIn(b"OPENSSH PRIVATE", answer.body)
         return answer.status, answer.json() if answer.body else None
 
     def test_life(self) -> None:
