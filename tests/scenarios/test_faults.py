@@ -4,6 +4,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -222,6 +223,11 @@ class KillTests(TestCase):
 
     def test_kills(self) -> None:
         """After each kill the server starts at once, verifies clean, and serves every dist right."""
+        with ThreadPoolExecutor(2) as both:  # a start takes longer than what it is killed in
+            for done in [both.submit(self.kill_often, seed, KILLS // 2) for seed in (2026, 2027)]:
+                done.result()
+
+    def kill_often(self, seed: int, kills: int) -> None:
         packages = [package(number, 400_000) for number in range(6)]
         origin = Origin(packages).start()
         self.addCleanup(origin.stop)
@@ -229,8 +235,8 @@ class KillTests(TestCase):
         self.addCleanup(folder.cleanup)
         mirror = {"url": origin.url, "public_access": True}
         server = Server(Path(folder.name) / "s", {"mirrors": {"up": mirror}})
-        chance = random.Random(2026)
-        for _ in range(KILLS):
+        chance = random.Random(seed)
+        for _ in range(kills):
             server.start()
             threads = [threading.Thread(target=_ignore, args=(server, origin, one)) for one in packages]
             for thread in threads:
@@ -244,8 +250,6 @@ class KillTests(TestCase):
         for one in packages:
             answer = fetch(f"{server.url}/mirror/up/{origin.our_path(one)}")
             self.assertEqual((200, one.content), (answer.status, answer.body))
-        import sys
-
         command = [sys.executable, "-m", "packeton", "cache", "verify", "--data", str(server.data)]
         verified = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertEqual(0, verified.returncode, verified.stdout)
