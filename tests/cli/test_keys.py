@@ -24,7 +24,7 @@ class RotateTests(TestCase):
             self.addCleanup(connection.close)
             sealed = Sealer(["former"], os.urandom).seal("key", PLACE)
             with connection:
-                connection.execute("INSERT INTO credentials (id, name, ssh_key, created_at) VALUES (1, 'n', ?, 1)", (sealed,))
+                connection.execute("INSERT INTO credentials (id, name, shared, ssh_key, created_at) VALUES (1, 'n', 0, ?, 1)", (sealed,))
             lost = run("keys", "rotate", "--data", data, APP_SECRET="new")
             self.assertEqual((1, True), (lost.returncode, f"lost: {PLACE}" in lost.stdout), lost.stderr)
             done = run("keys", "rotate", "--json", "--data", data, APP_SECRET="new", APP_SECRET_PREVIOUS="older,former")

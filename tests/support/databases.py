@@ -243,8 +243,13 @@ class OnSqlite:
         return engine
 
     def make_database(self) -> Database:
-        """Return an empty database whose calls run at once."""
-        return Database(self.make_engine(), immediately)
+        """Return an empty database whose calls run at once; on SQLite what only reads cannot write."""
+        engine = self.make_engine()
+        if engine.dialect.name != "sqlite":
+            return Database(engine, immediately)
+        reading = sqlite_engine(Path(engine.url.database or ""), read_only=True)
+        self.addCleanup(reading.dispose)
+        return Database(engine, immediately, reading, immediately)
 
 
 class OnPostgresql(OnSqlite):

@@ -31,7 +31,7 @@ class ArchiveRecords:
             row = connection.execute(select(archives).where(archives.c.key == key)).one_or_none()
             return None if row is None else BuiltFile(**row._asdict())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def save(self, built: BuiltFile) -> None:
         """Insert or replace by key."""
@@ -62,7 +62,7 @@ class ArchiveRecords:
             rows = connection.execute(select(archives).where(archives.c.package_id == package_id))
             return [BuiltFile(**row._asdict()) for row in rows]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def checksums(self, package_id: int) -> Mapping[str, str]:
         """Return the SHA-1 of the archives of a package."""
@@ -71,7 +71,7 @@ class ArchiveRecords:
             chosen = select(archives.c.reference, archives.c.sha1).where(archives.c.package_id == package_id)
             return {row.reference: row.sha1 for row in connection.execute(chosen)}
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def unused(self, before: datetime, limit: int) -> Sequence[BuiltFile]:
         """Return archives that nobody asked for since *before*."""
@@ -80,7 +80,7 @@ class ArchiveRecords:
             chosen = select(archives).where(archives.c.used_at < before).order_by(archives.c.used_at).limit(limit)
             return [BuiltFile(**row._asdict()) for row in connection.execute(chosen)]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def remove(self, key: str) -> None:
         """Forget an archive."""
@@ -113,7 +113,7 @@ class UploadRecords:
             row = connection.execute(select(uploads).where(uploads.c.id == upload_id)).one_or_none()
             return None if row is None else Upload(**row._asdict())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def by_reference(self, reference: str) -> Upload | None:
         """Return one by its reference."""
@@ -122,7 +122,7 @@ class UploadRecords:
             row = connection.execute(select(uploads).where(uploads.c.reference == reference)).one_or_none()
             return None if row is None else Upload(**row._asdict())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def listed(self, with_ids: Iterable[int] = ()) -> Sequence[Upload]:
         """Return what no package uses, and these."""
@@ -132,7 +132,7 @@ class UploadRecords:
             rows = connection.execute(select(uploads).where(chosen).order_by(uploads.c.id.desc()).limit(MAX_LISTED))
             return [Upload(**row._asdict()) for row in rows]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def mark(self, upload_ids: Iterable[int], *, used: bool) -> None:
         """Note if packages need these."""

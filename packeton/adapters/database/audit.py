@@ -46,12 +46,12 @@ class AuditRecords:
     async def of_user(self, user_id: int | None, name: str) -> Sequence[AuditEntry]:
         """Return a user's entries, newest first."""
         query = select(entries).where(_of(user_id, name)).order_by(*NEWEST_FIRST).limit(KEPT_PER_USER)
-        return await self._database.run(lambda one: [_entry(row) for row in one.execute(query)])
+        return await self._database.read(lambda one: [_entry(row) for row in one.execute(query)])
 
     async def newest(self, limit: int) -> Sequence[AuditEntry]:
         """Return entries of all users, newest first."""
         query = select(entries).order_by(*NEWEST_FIRST).limit(limit)
-        return await self._database.run(lambda one: [_entry(row) for row in one.execute(query)])
+        return await self._database.read(lambda one: [_entry(row) for row in one.execute(query)])
 
 
 def _of(user_id: int | None, name: str) -> ColumnElement[bool]:

@@ -33,7 +33,7 @@ class CredentialRecords:
             row = connection.execute(select(credentials).where(credentials.c.id == credential_id)).one_or_none()
             return None if row is None else _opened(row, self._sealer())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def listed(self, owner_id: int | None = None) -> Sequence[Credential]:
         """Return all, or those of a user, without their secrets."""
@@ -44,7 +44,7 @@ class CredentialRecords:
         def work(connection: Connection) -> Sequence[Credential]:
             return [_closed(row) for row in connection.execute(chosen)]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def save(self, credential: Credential) -> Credential:
         """Insert, or replace by id."""
@@ -77,7 +77,7 @@ class CredentialRecords:
         def work(connection: Connection) -> Sequence[str]:
             return list(connection.execute(chosen).scalars())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def remove(self, credential_id: int) -> bool:
         """Remove one."""

@@ -59,7 +59,7 @@ class DownloadRecords:
                     found.setdefault(row.package_id, {})[row.period] = row.installs
             return {package_id: _totals(found.get(package_id, {}), periods) for package_id in package_ids}
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def of_versions(self, package_id: int, day: date) -> Mapping[str, Totals]:
         """Return the counters of the versions of a package."""
@@ -72,7 +72,7 @@ class DownloadRecords:
                 found.setdefault(row.version, {})[row.period] = row.installs
             return {version: _totals(counts, periods) for version, counts in found.items()}
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def daily(self, package_id: int, version: str, first: date, last: date) -> Mapping[date, int]:
         """Return the installs of each day of a range."""
@@ -82,7 +82,7 @@ class DownloadRecords:
             rows = connection.execute(select(*COLUMNS).where(here).order_by(downloads.c.period))
             return {datetime.strptime(row.period, DAY).date(): row.installs for row in rows}  # noqa: DTZ007  # a day
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def most(self, first: date, last: date, limit: int, offset: int = 0) -> Sequence[tuple[int, int]]:
         """Return (package, installs in a range of days), most installed first."""
@@ -94,7 +94,7 @@ class DownloadRecords:
         def work(connection: Connection) -> Sequence[tuple[int, int]]:
             return [(row.package_id, int(row.total)) for row in connection.execute(chosen)]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
 
 def _periods(day: date) -> tuple[str, str, str]:

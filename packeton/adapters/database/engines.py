@@ -1,5 +1,7 @@
 """SQLAlchemy engines for a DatabaseAddress: bounded pools, timeouts, and the same behaviour on all databases."""
 
+import sqlite3
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,15 +16,15 @@ from packeton.errors import ConfigurationInvalid
 __all__ = ["engine_of", "sqlite_engine"]
 
 PRAGMAS: Final = (
-    "journal_mode=WAL",
-    "synchronous=NORMAL",
     "busy_timeout=5000",
+    "synchronous=NORMAL",
     "foreign_keys=ON",
     "cache_size=-16000",
     "mmap_size=134217728",
     "temp_store=MEMORY",
     "case_sensitive_like=ON",
 )
+WAL_ATTEMPTS: Final = 60
 CONNECT_SECONDS: Final = 10
 STATEMENT_SECONDS: Final = 60
 LOCK_SECONDS: Final = 10
@@ -47,6 +49,7 @@ def sqlite_engine(path: Path, *, connections: int = 1, read_only: bool = False) 
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: ConnectionPoolEntry) -> None:
+        _to_wal(connection)
         for pragma in (*PRAGMAS, *(("query_only=ON",) if read_only else ())):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -55,6 +58,19 @@ def sqlite_engine(path: Path, *, connections: int = 1, read_only: bool = False) 
         connection.exec_driver_sql(beginning)
 
     return engine
+
+
+def _to_wal(connection: Any) -> None:
+    """Switch the file to WAL, for good; while another process does the same SQLite refuses without waiting."""
+    for attempt in range(WAL_ATTEMPTS):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname not in {"SQLITE_BUSY", "SQLITE_LOCKED"} or attempt == WAL_ATTEMPTS - 1:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def engine_of(address: DatabaseAddress, *, connections: int) -> Engine:

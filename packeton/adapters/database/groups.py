@@ -31,11 +31,11 @@ class GroupRecords:
 
     async def get(self, group_id: int) -> Group | None:
         """Return one, or None."""
-        return await self._database.run(lambda connection: _one(connection, groups.c.id == group_id))
+        return await self._database.read(lambda connection: _one(connection, groups.c.id == group_id))
 
     async def find(self, name: str) -> Group | None:
         """Return one by name, or None."""
-        return await self._database.run(lambda connection: _one(connection, groups.c.name == name))
+        return await self._database.read(lambda connection: _one(connection, groups.c.name == name))
 
     async def listing(self, limit: int = 25, offset: int = 0) -> Sequence[Group]:
         """Return groups by id."""
@@ -45,16 +45,16 @@ class GroupRecords:
             found = list(connection.execute(page).scalars())
             return read_groups(connection, groups.c.id.in_(found))
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def of_package(self, package: str) -> Sequence[Group]:
         """Return the groups with a line of exactly this package."""
         holding = select(lines.c.group_id).where(lines.c.package == package)
-        return await self._database.run(lambda connection: read_groups(connection, groups.c.id.in_(holding)))
+        return await self._database.read(lambda connection: read_groups(connection, groups.c.id.in_(holding)))
 
     async def members(self, group_id: int) -> Sequence[User]:
         """Return the users in it."""
-        return await self._database.run(
+        return await self._database.read(
             lambda connection: read_users(
                 connection, select(members.c.user_id).where(members.c.group_id == group_id)
             )

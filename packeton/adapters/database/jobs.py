@@ -129,12 +129,12 @@ class JobRecords:
 
     async def _listed(self, here: ColumnElement[bool], limit: int) -> Sequence[Job]:
         newest = select(jobs).where(here).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit)
-        return await self._database.run(lambda connection: [_job(row) for row in connection.execute(newest)])
+        return await self._database.read(lambda connection: [_job(row) for row in connection.execute(newest)])
 
     async def counts(self) -> Mapping[str, int]:
         """Return how many there are by status."""
         counted = select(jobs.c.status, func.count()).group_by(jobs.c.status)
-        return await self._database.run(
+        return await self._database.read(
             lambda connection: {str(status): int(count) for status, count in connection.execute(counted)}
         )
 
@@ -142,7 +142,7 @@ class JobRecords:
         """Return when the next waiting job may run."""
         here = (jobs.c.status == JobStatus.QUEUED) & jobs.c.type.in_(list(types))
         first = select(jobs.c.run_at).where(here).order_by(jobs.c.run_at).limit(1)
-        return await self._database.run(lambda connection: connection.execute(first).scalar_one_or_none())
+        return await self._database.read(lambda connection: connection.execute(first).scalar_one_or_none())
 
     async def write_log(self, job_id: str, text: str) -> None:
         """Append to a log, within its bound."""
@@ -166,7 +166,7 @@ class JobRecords:
         """Return pieces of a log past a position."""
         here = (job_logs.c.job_id == job_id) & (job_logs.c.position > past)
         pieces = select(job_logs.c.position, job_logs.c.text).where(here).order_by(job_logs.c.position).limit(limit)
-        return await self._database.run(lambda connection: [LogLine(*row) for row in connection.execute(pieces)])
+        return await self._database.read(lambda connection: [LogLine(*row) for row in connection.execute(pieces)])
 
     async def clean(self, now: datetime) -> int:
         """Remove jobs that have been over for long."""

@@ -42,7 +42,7 @@ class MirrorRecords:
             rows = connection.execute(select(choices_table.c.mirror, choices_table.c.revision))
             return {row.mirror: row.revision for row in rows}
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def choices(self, alias: str) -> Choices:
         """Return what was chosen, or the defaults."""
@@ -51,7 +51,7 @@ class MirrorRecords:
             row = connection.execute(select(choices_table).where(choices_table.c.mirror == alias)).one_or_none()
             return Choices() if row is None else Choices(strict=row.strict, sync=row.sync, disable_v2=row.disable_v2)
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def choose(self, alias: str, choices: Choices) -> None:
         """Keep choices."""
@@ -64,7 +64,7 @@ class MirrorRecords:
             row = connection.execute(select(packages_table).where(_these(alias, [name]))).one_or_none()
             return None if row is None else _package(row)
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def packages(self, alias: str, which: Which, after: str = "", limit: int = 1000) -> Sequence[MirrorPackage]:
         """Return packages of a kind, by name, past *after*."""
@@ -74,7 +74,7 @@ class MirrorRecords:
             statement = select(packages_table).where(here).order_by(packages_table.c.name).limit(limit)
             return [_package(row) for row in connection.execute(statement)]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def counts(self, alias: str) -> MirrorCounts:
         """Count packages."""
@@ -88,7 +88,7 @@ class MirrorRecords:
             answered = connection.execute(select(func.count()).select_from(packages_table).where(both)).scalar_one()
             return MirrorCounts(enabled=enabled, approved=approvals, waiting=requests - answered)
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def enable(self, alias: str, names: Iterable[str], at: datetime) -> int:
         """Note that these are used."""
@@ -143,7 +143,7 @@ class MirrorRecords:
             statement = select(patches_table).where(table.mirror == alias).order_by(table.name, table.version)
             return [_patch(row) for row in connection.execute(statement)]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def patch(self, alias: str, patch: MirrorPatch) -> None:
         """Insert or replace by name and version."""

@@ -61,7 +61,7 @@ class PackageRecords:
         def work(connection: Connection) -> Sequence[str]:
             return list(connection.execute(select(packages.c.name).order_by(packages.c.name)).scalars())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def summaries(self, since: int | None = None) -> Summaries:
         """Return what serving needs of all packages, or of those that changed, by id."""
@@ -76,7 +76,7 @@ class PackageRecords:
             count = connection.execute(select(func.count()).select_from(packages)).scalar_one()
             return Summaries(packages=[_summary(row, keepers) for row in rows], count=count)
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def listed(
         self, *, after: str = "", limit: int = 100, vendor: str | None = None, type_: str | None = None
@@ -182,7 +182,7 @@ class PackageRecords:
                 newest.setdefault((row.package, row.is_dev), change)
             return sorted(newest.values(), key=lambda change: (not change.is_dev, change.at, change.package))
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def forget_changes(self, before: datetime) -> int:
         """Remove old entries of the changes feed."""
@@ -202,7 +202,7 @@ class PackageRecords:
             keepers = _maintainers(connection, [row.id for row in rows])
             return [_package(row, keepers) for row in rows]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
 
 SUMMARY = (

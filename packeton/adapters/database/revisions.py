@@ -61,7 +61,7 @@ class Revisions:
             rows = connection.execute(select(revisions.c.subject, revisions.c.number))
             return {str(subject): int(number) for subject, number in rows}
 
-        for subject, number in (await self._database.run(work)).items():
+        for subject, number in (await self._database.read(work)).items():
             self._note(subject, number)
 
     def _note(self, subject: str, number: int) -> int:

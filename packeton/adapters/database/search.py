@@ -29,7 +29,7 @@ class LinkRecords:
         def work(connection: Connection) -> Sequence[DevelopmentVersion]:
             return [DevelopmentVersion(row.package_id, row.document) for row in connection.execute(chosen)]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
 
 @implementer(ISearchRecords)
@@ -66,4 +66,4 @@ class SearchRecords:
         def work(connection: Connection) -> Sequence[str]:
             return list(connection.execute(chosen).scalars())
 
-        return await self._database.run(work)
+        return await self._database.read(work)

@@ -34,7 +34,7 @@ class SessionRecords:
             row = connection.execute(select(sessions).where(sessions.c.digest == digest)).one_or_none()
             return None if row is None else _session(row)
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def add(self, session: Session) -> None:
         """Insert one."""
@@ -94,7 +94,7 @@ class SessionRecords:
             row = connection.execute(select(remembered).where(remembered.c.series == series)).one_or_none()
             return None if row is None else Remembered(**row._asdict())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def remember(self, browser: Remembered, *, was: str | None = None) -> bool:
         """Insert, or with *was* replace the one with this digest."""
@@ -138,7 +138,7 @@ class SessionRecords:
             found = [_session(row) for row in connection.execute(query.limit(limit).offset(offset))]
             return [session for session in found if not session.pending]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
 
 def _of(table: Table, column: str, user_id: int | None, name: str) -> ColumnElement[bool]:

@@ -31,15 +31,15 @@ class SubrepoRecords:
 
     async def get(self, subrepo_id: int) -> Subrepo | None:
         """Return one, or None."""
-        return await self._database.run(lambda connection: _one(connection, subrepos.c.id == subrepo_id))
+        return await self._database.read(lambda connection: _one(connection, subrepos.c.id == subrepo_id))
 
     async def find(self, slug: str) -> Subrepo | None:
         """Return one by its slug, or None."""
-        return await self._database.run(lambda connection: _one(connection, subrepos.c.slug == slug))
+        return await self._database.read(lambda connection: _one(connection, subrepos.c.slug == slug))
 
     async def listing(self) -> Sequence[Subrepo]:
         """Return all, by id."""
-        return await self._database.run(lambda connection: _read(connection, true()))
+        return await self._database.read(lambda connection: _read(connection, true()))
 
     async def create(self, subrepo: Subrepo) -> Subrepo:
         """Insert."""

@@ -42,7 +42,7 @@ class SyncRecords:
             row = connection.execute(select(syncs).where(syncs.c.mirror == alias)).one_or_none()
             return SyncState() if row is None else _state(row._asdict())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def save(self, alias: str, state: SyncState) -> None:
         """Keep the state; lock and wishes stay as they are."""
@@ -71,7 +71,7 @@ class SyncRecords:
             owner: str | None = connection.execute(select(syncs.c.owner).where(held)).scalar_one_or_none()
             return None if owner is None or _is_gone(owner, owner_name("")) else owner
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def release(self, alias: str, owner: str) -> None:
         """Give the lock back, if *owner* has it."""
@@ -147,7 +147,7 @@ class SyncRecords:
             statement = select(listings.c.name, listings.c.digest).where(here).order_by(listings.c.name).limit(limit)
             return [Listed(name=row.name, digest=row.digest) for row in connection.execute(statement)]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def fetched(self, alias: str, run: int, names: Sequence[Listed]) -> None:
         """Note that these were fetched."""
@@ -167,7 +167,7 @@ class SyncRecords:
             total = connection.execute(count.where(listings.c.mirror == alias)).scalar_one()
             return total, connection.execute(count.where(_due(alias, run))).scalar_one()
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def names(self, alias: str, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Return names that upstream lists, in order, past *after*."""
@@ -177,7 +177,7 @@ class SyncRecords:
             statement = select(listings.c.name).where(here).order_by(listings.c.name).limit(limit)
             return list(connection.execute(statement).scalars())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def forget(self, alias: str) -> None:
         """Forget upstream's names."""

@@ -39,7 +39,7 @@ class TokenRecords:
             account = None if row.owner is None else read_account(connection, users.c.id == row.owner)
             return TokenOwner(token=_token(row), account=account)
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def get(self, token_id: int) -> Token | None:
         """Return one, or None."""
@@ -48,7 +48,7 @@ class TokenRecords:
             row = connection.execute(select(*COLUMNS).where(tokens.c.id == token_id)).one_or_none()
             return None if row is None else _token(row)
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def of_owner(self, owner: int | None, user_identifier: str | None = None) -> Sequence[Token]:
         """Return the tokens of a user."""
@@ -57,7 +57,7 @@ class TokenRecords:
         def work(connection: Connection) -> Sequence[Token]:
             return [_token(row) for row in connection.execute(select(*COLUMNS).where(whose).order_by(tokens.c.id))]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def create(self, token: Token, digest: bytes) -> Token:
         """Insert; an API token takes the place of the former one."""

@@ -37,21 +37,21 @@ class UserRecords:
             found = read_account(connection, users.c.email_key == key) if "@" in key else None
             return found or read_account(connection, users.c.name_key == key)
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def get(self, user_id: int) -> Account | None:
         """Return one, or None."""
-        return await self._database.run(lambda connection: read_account(connection, users.c.id == user_id))
+        return await self._database.read(lambda connection: read_account(connection, users.c.id == user_id))
 
     async def by_external_id(self, external_id: str) -> Account | None:
         """Return the user that another system knows by this id, or None."""
-        return await self._database.run(
+        return await self._database.read(
             lambda connection: read_account(connection, users.c.external_id == external_id)
         )
 
     async def by_reset(self, digest: bytes) -> Account | None:
         """Return the user whose reset token has this digest, or None."""
-        return await self._database.run(
+        return await self._database.read(
             lambda connection: read_account(connection, users.c.reset_digest == digest.hex())
         )
 
@@ -76,14 +76,14 @@ class UserRecords:
             found = list(connection.execute(page).scalars())
             return read_users(connection, found)
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def count(self, *, without_admins: bool = False) -> int:
         """Return how many there are."""
         counted = select(func.count()).select_from(users)
         if without_admins:
             counted = counted.where(~users.c.is_admin)
-        return await self._database.run(lambda connection: int(connection.execute(counted).scalar_one()))
+        return await self._database.read(lambda connection: int(connection.execute(counted).scalar_one()))
 
     async def create(self, user: User) -> User:
         """Insert."""

@@ -62,7 +62,7 @@ class VersionRecords:
                     found.setdefault(package_id, []).append(VersionIndex(*fields))
             return found
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def of_package(self, package_id: int) -> Sequence[StoredVersion]:
         """Return the versions of a package."""
@@ -79,7 +79,7 @@ class VersionRecords:
                     found.setdefault(row.package_id, []).append(StoredVersion(**row._asdict()))
             return found
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def get(self, version_id: int) -> StoredVersion | None:
         """Return one version."""
@@ -101,7 +101,7 @@ class VersionRecords:
             found = [_known(row) for row in connection.execute(chosen.order_by(references.c.normalized))]
             return sorted(found, key=lambda known: known.version_id is None)
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def known(self, package_id: int) -> Mapping[str, str]:
         """Return, by ref, the commits that were read already."""
@@ -110,7 +110,7 @@ class VersionRecords:
             chosen = select(refs.c.ref, refs.c.commit).where(refs.c.package_id == package_id)
             return {row.ref: row.commit for row in connection.execute(chosen)}
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def problems(self, package_id: int) -> Sequence[RefProblem]:
         """Return the refs that give no version though they should."""
@@ -120,7 +120,7 @@ class VersionRecords:
             rows = connection.execute(select(refs).where(here).order_by(refs.c.ref))
             return [RefProblem(ref=row.ref, problem=row.problem) for row in rows]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def apply(self, owner_id: int, outcomes: Sequence[RefOutcome], at: datetime) -> Sequence[Change]:
         """Store what was found at some refs, as a whole or not at all."""
@@ -184,7 +184,7 @@ class VersionRecords:
             rows = connection.execute(chosen.where(versions.c.package_id == package_id))
             return [(row.normalized, row.ref, row.tree) for row in rows]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def remove(self, package_id: int, normalized: str, at: datetime) -> bool:  # noqa: ARG002
         """Remove one version; its ref is forgotten, so that the next crawl reads it again."""
@@ -236,7 +236,7 @@ class VersionRecords:
             row = connection.execute(select(*_stored_columns()).where(here)).one_or_none()
             return None if row is None else StoredVersion(**row._asdict())
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
 
 def _stored_columns() -> list[Any]:

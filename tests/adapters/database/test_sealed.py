@@ -30,7 +30,7 @@ class ResealTests(OnSqlite, SynchronousTestCase):
         texts[135] = Sealer(["a third"], os.urandom).seal("key 135", context_of("credentials", "ssh_key", 135))
         with database.engine.begin() as connection:
             for number, text in texts.items():
-                connection.execute(insert(credentials).values(id=number, name="n", ssh_key=text, created_at=NOW))
+                connection.execute(insert(credentials).values(id=number, name="n", shared=False, ssh_key=text, created_at=NOW))
             connection.execute(update(credentials).where(credentials.c.id == 1).values(composer_auth=old.seal("{}", context_of("credentials", "composer_auth", 1))))
         done = self.successResultOf(Deferred.fromCoroutine(reseal(database, both)))
         self.assertEqual((133, 1, ("credentials/ssh_key/134", "credentials/ssh_key/135")), (done.anew, done.current, done.lost))
