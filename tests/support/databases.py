@@ -61,9 +61,11 @@ class Server:
         return ["setpriv", f"--reuid={self.account}", f"--regid={self.account}", "--clear-groups", *words]
 
     def run(self, *command: object) -> None:
-        subprocess.run(
-            self.as_account(*command), check=True, capture_output=True, timeout=60, cwd=self.folder, env={**os.environ, "HOME": str(self.folder)}
-        )
+        environment = {**os.environ, "HOME": str(self.folder)}
+        done = subprocess.run(
+            self.as_account(*command), check=False, capture_output=True, text=True, timeout=120, cwd=self.folder, env=environment
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
@@ -135,11 +137,11 @@ def _mysql() -> Server | str:
         return str(error)
     server = Server("mysql", "mysql")
     data = server.folder / "data"
-    server.run(install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db")
+    server.run(install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-use-native-aio=0")
     server.command = [
         daemon, "--no-defaults", f"--datadir={data}", f"--port={server.port}", "--bind-address=127.0.0.1",
         f"--socket={server.folder}/socket", f"--pid-file={server.folder}/pid", "--skip-log-bin", "--innodb-buffer-pool-size=32M",
-        "--innodb-flush-log-at-trx-commit=2", "--skip-innodb-doublewrite", "--max-connections=60",
+        "--innodb-flush-log-at-trx-commit=2", "--skip-innodb-doublewrite", "--innodb-use-native-aio=0", "--max-connections=60",
     ]  # fmt: skip
     server.start()
     _until(lambda: _execute(f"mysql://root@127.0.0.1:{server.port}/mysql", "CREATE DATABASE packeton CHARACTER SET latin1"))
