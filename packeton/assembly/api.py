@@ -25,6 +25,7 @@ from packeton.web.access import Gate
 from packeton.web.addresses import Addresses
 from packeton.web.api.hooks import HookRoutes
 from packeton.web.api.jobs import JobRoutes
+from packeton.web.api.openapi import OpenApiRoutes
 from packeton.web.api.packages import PackageApi
 from packeton.web.api.search import SearchApi
 from packeton.web.api.statistics import StatisticsApi
@@ -94,6 +95,7 @@ def api_routes(
         UploadApi(gate, api.pushing, packages.library, packages.upload_files, store.in_thread, sessions),
         StatisticsApi(gate, addresses, api.statistics, api.editing, api.viewing),
         SearchApi(gate, addresses, api.searching, api.dependents, api.viewing),
+        OpenApiRoutes(gate, addresses),
     ]
 
 

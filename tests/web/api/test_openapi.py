@@ -1,0 +1,73 @@
+"""The description of the API and its routes are the same."""
+
+import re
+from typing import Any
+from unittest import TestCase
+
+from klein import Klein
+
+from packeton.web.api.credentials import CredentialApi
+from packeton.web.api.groups import GroupApi
+from packeton.web.api.hooks import HookRoutes
+from packeton.web.api.jobs import JobRoutes
+from packeton.web.api.openapi import description
+from packeton.web.api.packages import PackageApi
+from packeton.web.api.search import SearchApi
+from packeton.web.api.statistics import StatisticsApi
+from packeton.web.api.uploads import UploadApi
+from packeton.web.api.users import UserApi
+
+ALIASES = {
+    "/packages/list.json", "/packages/{}/{}.json", "/packages/{}/{}/changelog", "/packages/{}/dependents.json",
+    "/api/packages/{}/dependents", "/jobs/{}", "/packages/upload/{}/{}/{}", "/explore/popular.json",
+    "/api/webhook-invoke", "/packages/{}/{}/stats/{}.json",
+}
+"""Other names of routes that are described."""
+OTHERS = {"/api/healthz", "/api/packages/{}/{}/dependents", "/packages/{}/{}/stats/all.json"}
+"""Described, and routed elsewhere or under a wider pattern."""
+METHODS = {"get", "put", "post", "delete"}
+
+
+def routes() -> dict[str, set[str]]:
+    app = Klein()
+    for group, arguments in ((HookRoutes, 2), (JobRoutes, 3), (PackageApi, 7), (UploadApi, 6), (StatisticsApi, 5), (SearchApi, 5), (UserApi, 5), (GroupApi, 3), (CredentialApi, 2)):
+        made: Any = group
+        made(*[None] * arguments).install(app)
+    found: dict[str, set[str]] = {}
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<[^>]+>", "{}", rule.rule)
+        found.setdefault(path, set()).update(method.lower() for method in rule.methods or ())
+    return found
+
+
+class OpenApiTests(TestCase):
+    """Paths and methods."""
+
+    def test_same_routes(self) -> None:
+        """What is described is routed, with its methods, and the other way round."""
+        described = {re.sub(r"\{[^}]+\}", "{}", path): METHODS & item.keys() for path, item in description()["paths"].items()}
+        routed = routes()
+        self.assertEqual(set(), described.keys() - routed.keys() - OTHERS)
+        self.assertEqual(set(), routed.keys() - described.keys() - ALIASES)
+        for path in described.keys() & routed.keys():
+            self.assertLessEqual(described[path], routed[path], path)
+
+    def test_references(self) -> None:
+        """Every reference leads somewhere, every operation has a name of its own."""
+        document = description()
+        names = [operation["operationId"] for item in document["paths"].values() for method, operation in item.items() if method in METHODS]
+        self.assertEqual(len(names), len(set(names)))
+
+        def check(value: Any) -> None:
+            if isinstance(value, dict):
+                if "$ref" in value:
+                    target: Any = document
+                    for part in value["$ref"].removeprefix("#/").split("/"):
+                        target = target[part]
+                for one in value.values():
+                    check(one)
+            elif isinstance(value, list):
+                for one in value:
+                    check(one)
+
+        check(document)
