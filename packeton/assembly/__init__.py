@@ -13,13 +13,14 @@ from packeton.assembly.building import let_mirrors_build
 from packeton.assembly.jobs import Work, open_work, timetable_of, worker_of
 from packeton.assembly.mirroring import mirror_work, open_mirroring
 from packeton.assembly.packages import Packages, note_installs, open_catalogue, open_packages, package_work
-from packeton.assembly.pages import open_sign_in, sign_in_work
+from packeton.assembly.pages import open_mailer, open_sign_in, sign_in_work
 from packeton.assembly.proxies import proxy_mount
 from packeton.assembly.running import Running, periodic_work
 from packeton.assembly.store import Store, open_store
 from packeton.assembly.web import root_resource
 from packeton.background.workers import WorkerService
 from packeton.config.settings import Settings
+from packeton.features.packages.failure_mails import FailureMails
 from packeton.interfaces.blobs import IBlobStore
 
 __all__ = ["Packeton", "Parts", "Store", "WorkerOptions", "build", "open_store"]
@@ -98,6 +99,7 @@ def build(
     sign_in = open_sign_in(settings, store, accounts)
     sign_in_work(sign_in, store, serves=extra is None).setServiceParent(periodic)
     note_installs(packages, sign_in.trail, accounts.now)
+    packages.updates.listen(FailureMails(accounts.users, open_mailer(settings, store)))
     services = MultiService()
     Running(mirroring, periodic, packages.children, owns=extra is None).setServiceParent(services)
     store.metrics.gauge("packeton_fills_in_flight", "Fills under way", lambda: len(fills))

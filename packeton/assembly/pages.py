@@ -56,6 +56,7 @@ __all__ = [
     "cookie_sessions",
     "cors_of",
     "directories_of",
+    "open_mailer",
     "open_sign_in",
     "page_routes",
     "protection_of",
@@ -181,7 +182,7 @@ def open_sign_in(settings: Settings, store: Store, accounts: Accounts) -> SignIn
         users=accounts.users,
         sessions=sessions,
         signing_in=signing_in,
-        mailer=_mailer(settings, store),
+        mailer=open_mailer(settings, store),
         now=now,
         random_hex=lambda: secrets.token_hex(20),
     )
@@ -276,7 +277,8 @@ def _address(settings: Settings) -> str:
     return f"http://127.0.0.1:{port[1]}" if port else ""
 
 
-def _mailer(settings: Settings, store: Store) -> IMailer:
+def open_mailer(settings: Settings, store: Store) -> IMailer:
+    """Return what sends mails, as far as a server is configured."""
     server = None if settings.mail.dsn is None else mail_server(settings.mail.dsn.reveal())
     if server is None:
         return NoMailer()

@@ -107,8 +107,12 @@ class Updates:
     _archives: Archives
     _in_thread: InThread
     _now: Now
-    _listeners: Sequence[Listener] = ()
+    _listeners: list[Listener] = field(factory=list)
     _prebuild: bool = False
+
+    def listen(self, listener: Listener) -> None:
+        """Have *listener* told what happens to packages."""
+        self._listeners.append(listener)
 
     async def run(self, package_id: int, request: UpdateRequest, on_log: OnLog) -> UpdateResult:
         """Update a package; for a child, its mono-repo. Never raises PacketonError, but StorageFailed."""
