@@ -1,6 +1,7 @@
 """The REST API: what its routes call, and the routes."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from attrs import define
 
@@ -14,6 +15,7 @@ from packeton.features.hooks.incoming import HookRules, IncomingHooks
 from packeton.features.packages.changelogs import Changelogs
 from packeton.features.packages.dependents import Dependents
 from packeton.features.packages.editing import Editing
+from packeton.features.packages.importing import IMPORT, Importing, ImportJobs
 from packeton.features.packages.pushing import Pushing
 from packeton.features.packages.searching import Searching
 from packeton.features.packages.statistics import Statistics
@@ -24,6 +26,7 @@ from packeton.interfaces.clocks import now_of
 from packeton.web.access import Gate
 from packeton.web.addresses import Addresses
 from packeton.web.api.hooks import HookRoutes
+from packeton.web.api.imports import ImportApi
 from packeton.web.api.jobs import JobRoutes
 from packeton.web.api.openapi import OpenApiRoutes
 from packeton.web.api.packages import PackageApi
@@ -50,6 +53,7 @@ class Api:
     pushing: Pushing
     statistics: Statistics
     searching: Searching
+    importing: Importing
 
 
 def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -> Api:
@@ -70,6 +74,7 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
         records, packages.versions, packages.counters, accounts.users, accounts.groups, dist_rules(settings),
         dependents, store.in_thread, now,
     )  # fmt: skip
+    work.kinds.register(IMPORT, ImportJobs(submitting.submit), timeout=timedelta(hours=6))
     return Api(
         hooks=IncomingHooks(records, packages.scheduling, store.in_thread, _hook_rules(settings)),
         watching=JobWatching(work.jobs.records, store.reactor),
@@ -81,6 +86,7 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
         pushing=Pushing(records, editing, submitting, packages.library),
         statistics=Statistics(packages.catalogue, viewing, packages.counters, now),
         searching=Searching(packages.catalogue, SearchRecords(database), dependents),
+        importing=Importing(records, packages.foreign, work.jobs.put, settings.max_import),
     )
 
 
@@ -94,6 +100,7 @@ def api_routes(
         PackageApi(gate, addresses, api.submitting, api.editing, api.viewing, api.dependents, api.changelogs),
         UploadApi(gate, api.pushing, packages.library, packages.upload_files, store.in_thread, sessions),
         StatisticsApi(gate, addresses, api.statistics, api.editing, api.viewing),
+        ImportApi(gate, api.importing),
         SearchApi(gate, addresses, api.searching, api.dependents, api.viewing),
         OpenApiRoutes(gate, addresses),
     ]

@@ -79,6 +79,7 @@ class Packages:
     children: ProcessPool
     checkouts: ICheckouts
     accesses: Accesses
+    foreign: ForeignRepositories
     catalogue: Catalogue
     publishing: Publishing
     repositories: Repositories
@@ -164,6 +165,7 @@ def open_packages(
         children=children,
         checkouts=checkouts,
         accesses=accesses,
+        foreign=foreign,
         catalogue=catalogue,
         publishing=publishing,
         repositories=repositories,

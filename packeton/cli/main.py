@@ -9,6 +9,7 @@ from packeton.cli.cache import cache
 from packeton.cli.credentials import credential
 from packeton.cli.database import database
 from packeton.cli.groups import group
+from packeton.cli.imports import import_packages
 from packeton.cli.keys import generate_keypair, keys
 from packeton.cli.legacy import clear_versions, download_versions, update_packages
 from packeton.cli.manager import user_manager
@@ -40,6 +41,7 @@ for command in (
     credential,
     database,
     keys,
+    import_packages,
     mirror,
     package,
     user,

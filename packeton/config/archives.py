@@ -1,4 +1,4 @@
-"""The settings of metadata and archives: their spellings in the reference's files, and what they may be."""
+"""The settings of metadata, archives and imports: their spellings in the reference's files, and what they may be."""
 
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,8 @@ def faults(settings: Settings) -> list[tuple[str, str]]:
         bad = sorted(set(values) - set(choices))
         if bad:
             found.append((path, f"{', '.join(bad)}: must be of {', '.join(choices)}"))
+    if settings.max_import < 1:
+        found.append(("packeton.max_import", "must be at least 1"))
     if options.include_archive_checksum and not options.prebuild_zipball:
         found.append(("packeton.archive_options.include_archive_checksum", "needs prebuild_zipball: true"))
     if options.endpoint is not None:

@@ -459,6 +459,8 @@ class Settings:
     address. true is both, false none: then only packages that exist nowhere else have archives."""
     archive_options: ArchiveSettings = field(factory=ArchiveSettings)
     artifacts: ArtifactSettings = field(factory=ArtifactSettings)
+    max_import: int = 10_000
+    """How many repositories one mass import takes at most."""
     package_update_interval: timedelta = timedelta(hours=12)
     """How often packages are read again that no hook keeps up to date; default: environment `PACKAGE_UPDATE_INTERVAL`,
     in seconds."""

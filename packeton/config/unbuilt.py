@@ -8,7 +8,6 @@ UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     # path ("*" is any name) → the values that ask for nothing
     "packeton.github_no_api": (None, True),
     "packeton.rss_max_items": (None, 30, 40),
-    "packeton.max_import": (None, 10_000),
     "packeton.integrations": (None, {}, []),
 }
 ACCEPTED: Final = frozenset(

@@ -86,6 +86,14 @@ class ForeignRepositories:
         finally:
             await self._in_thread(file.close)
 
+    async def root(self, url: str, auth: Mapping[str, Any]) -> Root:
+        """Return a repository's root. Raises UpstreamFailed."""
+        return await self._root(self._client_for(url, auth), url)
+
+    async def document(self, url: str, auth: Mapping[str, Any], address: str) -> bytes | None:
+        """Return a file of the repository at *url*; None where there is none. Raises UpstreamFailed."""
+        return await self._fetched(self._client_for(url, auth), address)
+
     async def _root(self, client: IHttpClient, url: str) -> Root:
         address = root_url(url)
         content = await self._fetched(client, address)
