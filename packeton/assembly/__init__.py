@@ -91,6 +91,7 @@ def build(
     let_mirrors_build(mirroring, packages.checkouts)
     package_work(packages, work, settings)
     mirror_work(mirroring, work)
+    api = open_api(store, accounts, packages, work)
     worker = _worker(work, store, extra)
     if extra is None:
         timetable_of(work, store).setServiceParent(periodic)
@@ -107,7 +108,6 @@ def build(
         proxy.path: proxy_mount(name, proxy, settings, store, fills, transports.common)
         for name, proxy in settings.proxies.items()
     }
-    api = open_api(store, accounts, packages, work)
     resource = root_resource(settings, store, accounts, packages, api, sign_in, mirroring, mounts)
     parts = Parts(store=store, accounts=accounts, work=work, packages=packages, api=api)
     return Packeton(resource=resource, services=services, settings=settings, parts=parts, worker=worker)

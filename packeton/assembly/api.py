@@ -10,6 +10,7 @@ from packeton.assembly.accounts import Accounts
 from packeton.assembly.jobs import Work
 from packeton.assembly.packages import Packages, dist_rules
 from packeton.assembly.store import Store
+from packeton.background.timetable import Entry
 from packeton.config.settings import Settings
 from packeton.features.hooks.incoming import HookRules, IncomingHooks
 from packeton.features.packages.changelogs import Changelogs
@@ -75,6 +76,8 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
         dependents, store.in_thread, now,
     )  # fmt: skip
     work.kinds.register(IMPORT, ImportJobs(submitting.submit), timeout=timedelta(hours=6))
+    statistics = Statistics(packages.catalogue, viewing, packages.counters, now)
+    work.timetable.append(Entry(name="old counters", expression="30 3 * * *", work=statistics.forget))
     return Api(
         hooks=IncomingHooks(records, packages.scheduling, store.in_thread, _hook_rules(settings)),
         watching=JobWatching(work.jobs.records, store.reactor),
@@ -84,7 +87,7 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
         dependents=dependents,
         changelogs=Changelogs(packages.accesses, packages.checkouts),
         pushing=Pushing(records, editing, submitting, packages.library),
-        statistics=Statistics(packages.catalogue, viewing, packages.counters, now),
+        statistics=statistics,
         searching=Searching(packages.catalogue, SearchRecords(database), dependents),
         importing=Importing(records, packages.foreign, work.jobs.put, settings.max_import),
     )

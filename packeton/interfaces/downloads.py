@@ -51,3 +51,6 @@ class IDownloadRecords(Interface):
 
     async def most(first: date, last: date, limit: int, offset: int = 0) -> Sequence[tuple[int, int]]:
         """Return (package, installs in a range of days), most installed first."""
+
+    async def forget_days(before: date) -> int:
+        """Remove the daily counters of versions of days before; those of packages, months and totals stay."""

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from attrs import define
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
@@ -95,6 +95,15 @@ class DownloadRecords:
             return [(row.package_id, int(row.total)) for row in connection.execute(chosen)]
 
         return await self._database.read(work)
+
+    async def forget_days(self, before: date) -> int:
+        """Remove old daily counters of versions."""
+        old = (func.length(downloads.c.period) == 8) & (downloads.c.period < before.strftime(DAY))
+
+        def work(connection: Connection) -> int:
+            return connection.execute(delete(downloads).where(old, downloads.c.version != "")).rowcount
+
+        return await self._database.run(work)
 
 
 def _periods(day: date) -> tuple[str, str, str]:

@@ -21,6 +21,8 @@ SETTLED = timedelta(days=2)
 """Diagrams end two days ago by default. Source: the reference."""
 TREND = timedelta(days=7)
 MAX_RANKED = 10_000
+DAYS_LAST = timedelta(days=3 * 366)
+"""How long it is known on which day a version was installed; of packages that is kept."""
 
 
 @frozen(kw_only=True)
@@ -85,6 +87,10 @@ class Statistics:
         if not checked.labels:
             return checked
         return series(await self._counters.daily(package.id, normalized, first, last), first, last, average)
+
+    async def forget(self) -> None:
+        """Remove counters that are too old to be looked at; called every night."""
+        await self._counters.forget_days(self._now().date() - DAYS_LAST)
 
     async def popular(self, audience: Audience, page: int, per_page: int) -> tuple[Sequence[tuple[str, int]], int]:
         """Return a page of (name, installs of the last seven days), most installed first, and how many there are."""
