@@ -1,6 +1,7 @@
 """The port to what packages say of each other, and to finding them by words."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from attrs import field, frozen
 from zope.interface import Interface
@@ -13,6 +14,9 @@ class DevelopmentVersion:
     """A development version as it is stored."""
 
     package_id: int
+    version: str
+    normalized: str
+    released_at: datetime | None
     document: bytes = field(repr=False)
 
 

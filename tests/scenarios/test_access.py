@@ -1,130 +1,17 @@
 """The access matrix over HTTP: lists, metadata of both generations, zips and 304 answers say what the contract says."""
 
 import json
-import tempfile
-from datetime import timedelta
-from itertools import count
-from pathlib import Path
-from typing import Any
-from unittest import TestCase
 
-from packeton.adapters.database.archives import ArchiveRecords
-from packeton.adapters.database.packages import PackageRecords
-from packeton.adapters.database.versions import VersionRecords
-from packeton.adapters.files import DirectoryStore
-from packeton.core.access.accounts import Group
 from packeton.core.composer.minifier import expanded
-from packeton.features.packages.archives import Archives, Order
-from packeton.features.packages.catalogue import Catalogue
-from packeton.features.packages.publishing import Publishing
-from packeton.features.packages.rendering import DistRules
-from packeton.features.packages.repositories import Repositories, RootRules
-from packeton.features.packages.shelf import Shelf
-from packeton.interfaces.packages import RepoType
-from packeton.web.access import Audience
-from packeton.web.composer.archives import ArchiveRoutes
-from packeton.web.composer.packages import PackageRoutes
-from packeton.web.root import PacketonResource
 from tests.support import matrix
-from tests.support.access import MemoryAccess, basic
-from tests.support.client import Answer
-from tests.support.matrix import AUDIENCE, PACKAGES, REPOSITORIES, WHO, Who
-from tests.support.packages import draft, outcome
-from tests.support.packages import package as stored_package
-from tests.support.scripted import immediately
-from tests.support.wire import Wire
+from tests.support.matrix import PACKAGES, REPOSITORIES, WHO, Who
+from tests.support.matrix_site import MatrixTestCase
 
 COMPOSER_1 = "Composer/1.10.2 (Windows NT; 10.0; PHP 8.1.0)"
 
 
-class TextBuilder:
-    """Builds archives that say which version they are of."""
-
-    async def build(self, order: Order, destination: Path) -> None:
-        destination.write_bytes(f"archive of {order.reference}".encode())
-
-
-class AccessMatrixTests(TestCase):
-    """All of our own routes on a database in memory; made once, only read."""
-
-    access: MemoryAccess
-    wire: Wire
-    headers: dict[str, dict[str, str]]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.access = access = MemoryAccess()
-        cls.addClassCleanup(access.close)
-        holder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(holder.cleanup)
-        cls._publish(Path(holder.name))
-        ids = {"root": 0}
-        for slug, (names, public) in REPOSITORIES.items():
-            if slug != "root":
-                ids[slug] = access.add_subrepo(slug, *names, public=public).id
-        cls.headers = {name: cls._sign_up(name, who, ids) for name, who in WHO.items()}
-
-    @classmethod
-    def _publish(cls, folder: Path) -> None:
-        access = cls.access
-        packages, versions = PackageRecords(access.database), VersionRecords(access.database)
-        for name, facts in PACKAGES.items():
-            stored = access.done(packages.create(stored_package(name, visible_for_all=facts.visible_for_all, archived=facts.archived)))
-            outcomes = []
-            for one in facts.versions:
-                made = draft(stored.id, one.version, one.normalized, one.reference, name=name, released_at=one.released_at)
-                outcomes.append(outcome(f"ref:{one.version}", one.reference, made))
-            access.done(versions.apply(stored.id, outcomes, access.now()))
-        catalogue, shelf, rules = Catalogue(packages, versions, access.revisions), Shelf(1 << 20), DistRules(enabled=True, replace=True, mirror=True)
-
-        async def checksums(_: int) -> dict[str, str]:
-            return {}
-
-        publishing = Publishing(catalogue, rules, versions, immediately, shelf, checksums)
-        repositories = Repositories(publishing, RootRules(), packages, versions, access.revisions, immediately, shelf, access.now)
-        numbers = count()
-        store = DirectoryStore(folder, lambda: f"draft{next(numbers)}")
-        archives = Archives(
-            rules, catalogue, packages, versions, ArchiveRecords(access.database), store, {RepoType.VCS: TextBuilder()}, immediately,
-            access.now, timedelta(days=60),
-        )  # fmt: skip
-        grants = tuple(Group(id=0, name="g", lines=AUDIENCE.lines).grants())
-        gate = access.gate_with(audience=Audience(metadata=True, dists=True, grants=grants))
-        resource = PacketonResource(
-            routes=[PackageRoutes(gate, publishing, repositories, gate.addresses), ArchiveRoutes(gate, archives, access.clock)],
-            mounts={}, addresses=gate.addresses, clock=access.clock, access_log=None, on_answer=lambda *_: None,
-        )  # fmt: skip
-        cls.wire = Wire(resource, access.clock)
-        cls.addClassCleanup(cls.wire.close)
-
-    @classmethod
-    def _sign_up(cls, name: str, who: Who, ids: dict[str, int]) -> dict[str, str]:
-        """Make the user and its groups; return what it sends."""
-        if who.anonymous:
-            return {}
-        groups = [
-            cls.access.add_group(f"{name}-{number}", *one.lines, updates_until=one.updates_until, min_stability=one.min_stability).id
-            for number, one in enumerate(who.groups)
-        ]
-        user = cls.access.add_user(
-            name, roles=frozenset(who.roles), groups=tuple(groups), updates_until=who.updates_until,
-            subrepos=tuple(ids[slug] for slug in who.subrepos), **who.fields,
-        )  # fmt: skip
-        cls.access.add_token(user, f"token-of-{name}")
-        return basic(name, f"token-of-{name}")
-
-    def get(self, name: str, repository: str, path: str, **headers: str) -> Answer:
-        slug = "" if repository == "root" else f"/{repository}"
-        fields = {key.replace("_", "-"): value for key, value in headers.items()}
-        return self.wire.ask("GET", f"{slug}/{path}", {**self.headers[name], **fields})
-
-    def everybody(self) -> Any:
-        """Give each caller in each repository that it may enter."""
-        for name, who in WHO.items():
-            for repository in REPOSITORIES:
-                if matrix.enters(who, repository) == 200:
-                    with self.subTest(who=name, repository=repository):
-                        yield name, who, repository
+class AccessMatrixTests(MatrixTestCase):
+    """What Composer asks for."""
 
     def test_doors(self) -> None:
         """Who may not enter is told the same on every route; a slug that is not there is 404."""

@@ -11,7 +11,10 @@ from attrs import field, frozen
 
 from packeton.core.access.accounts import AclLine
 
-__all__ = ["AUDIENCE", "PACKAGES", "REPOSITORIES", "WHO", "GroupFacts", "Who", "enters", "sees", "sees_version"]
+__all__ = [
+    "AUDIENCE", "PACKAGES", "REPOSITORIES", "WHO", "GroupFacts", "Who",
+    "document", "enters", "place", "seen_versions", "sees", "sees_version",
+]  # fmt: skip
 
 
 def day(year: int, month: int = 1) -> datetime:
@@ -55,6 +58,10 @@ class Who:
     @property
     def full(self) -> bool:
         return bool(self.roles)
+
+    @property
+    def maintains(self) -> bool:
+        return bool({"ROLE_MAINTAINER", "ROLE_ADMIN"} & {*self.roles})
 
 
 def _versions(digit: str) -> tuple[VersionFacts, ...]:
@@ -116,11 +123,22 @@ WHO = {
     "full": Who(roles=("ROLE_FULL_CUSTOMER",), updates_until=day(2020)),
     "full-team": Who(roles=("ROLE_FULL_CUSTOMER",), subrepos=("root", "team")),
     "maintainer": Who(roles=("ROLE_MAINTAINER",)),
+    "maintainer-team": Who(roles=("ROLE_MAINTAINER",), subrepos=("team",)),
     "admin": Who(roles=("ROLE_ADMIN",), subrepos=()),
 }  # fmt: skip
 
 
-def enters(who: Who, repository: str) -> int:
+def document(version: VersionFacts) -> dict[str, object]:
+    """Return what a version says of itself, by which it can be found."""
+    links: dict[str, object] = {"provide": {f"given/{version.version}": "1"}, "keywords": [f"tag-{version.version}"]}
+    if version.version == "dev-main":
+        links["require"] = {"acme/a": "*"}
+    if version.version == "1.x-dev":
+        links["suggest"] = {"acme/a": "it is good"}
+    return links
+
+
+def enters(who: Who, repository: str, *, by_host: bool = False) -> int:
     """Return 200, or the status with which the caller is refused."""
     public = REPOSITORIES[repository][1]
     if who.refused:
@@ -129,7 +147,7 @@ def enters(who: Who, repository: str) -> int:
         return 200
     if who.anonymous:
         return 401
-    return 200 if repository == "root" or repository in who.subrepos else 404
+    return 200 if repository == "root" or repository in who.subrepos else 403 if by_host else 404
 
 
 def _lines(who: Who, package: str) -> list[tuple[AclLine, GroupFacts]]:
@@ -138,17 +156,17 @@ def _lines(who: Who, package: str) -> list[tuple[AclLine, GroupFacts]]:
     return [(line, group) for group in groups for line in group.lines if line.package in patterns]
 
 
-def _inside(who: Who, repository: str, package: str) -> bool:
-    """Say if the package is in the repository that the caller is in: who may not use the root is elsewhere."""
+def place(who: Who, repository: str) -> str:
+    """Return the repository that the caller is in: who may not use the root is elsewhere."""
     if repository == "root" and who.subrepos and "root" not in who.subrepos and "ROLE_ADMIN" not in who.roles:
-        repository = who.subrepos[0]
-    return package in REPOSITORIES[repository][0]
+        return who.subrepos[0]
+    return repository
 
 
 def sees(who: Who, repository: str, package: str, *, archived: bool = False) -> bool:
     """Say if the package is there for the caller."""
     facts = PACKAGES[package]
-    if not _inside(who, repository, package) or (facts.archived and not archived):
+    if package not in REPOSITORIES[place(who, repository)][0] or (facts.archived and not archived):
         return False
     if REPOSITORIES[repository][1] or who.full:
         return True
@@ -169,6 +187,12 @@ def sees_version(who: Who, repository: str, package: str, version: VersionFacts,
     if PACKAGES[package].visible_for_all and not who.anonymous:
         return True
     return any(_lets_through(line, group, version) for line, group in lines)
+
+
+def seen_versions(who: Who, repository: str, package: str, *, archived: bool = False) -> list[str]:
+    """Return the versions that the caller sees."""
+    versions = PACKAGES[package].versions
+    return [one.version for one in versions if sees_version(who, repository, package, one, archived=archived)]
 
 
 def _lets_through(line: AclLine, group: GroupFacts, version: VersionFacts) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from attrs import define
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import Connection, and_, case, func, or_, select, true
 from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
@@ -22,12 +22,16 @@ class LinkRecords:
 
     async def development(self, package_ids: Sequence[int]) -> Sequence[DevelopmentVersion]:
         """Return the development versions of some packages."""
-        chosen = select(versions.c.package_id, versions.c.document).where(
+        columns = (
+            versions.c.package_id, versions.c.version, versions.c.normalized, versions.c.released_at,
+            versions.c.document,
+        )  # fmt: skip
+        chosen = select(*columns).where(
             versions.c.package_id.in_(list(package_ids)), versions.c.is_dev, ~versions.c.hidden
         )
 
         def work(connection: Connection) -> Sequence[DevelopmentVersion]:
-            return [DevelopmentVersion(row.package_id, row.document) for row in connection.execute(chosen)]
+            return [DevelopmentVersion(*row) for row in connection.execute(chosen)]
 
         return await self._database.read(work)
 
@@ -51,7 +55,7 @@ class SearchRecords:
         rank = case(
             (or_(name == whole, name.endswith(f"/{whole}", autoescape=True)), 0),
             (or_(name.startswith(whole, autoescape=True), name.contains(f"/{whole}", autoescape=True)), 1),
-            (and_(*[name.contains(word, autoescape=True) for word in words]), 2),
+            (and_(true(), *[name.contains(word, autoescape=True) for word in words]), 2),
             else_=3,
         )
         installs = select(downloads.c.package_id, downloads.c.count.label("installs")).where(

@@ -1,15 +1,18 @@
 """
 Which packages of ours need one, provide one, or have a keyword: read from the development versions, kept in memory.
 
-What a package needs is read again when its revision moved, and only then.
+What a package needs is read again when its revision moved, and only then. A version counts for those who see it.
 Source: the reference counts `require` and `require-dev` of development branches.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 
 import orjson
 from attrs import define, field, frozen
 
+from packeton.core.access.rules import VersionFacts
+from packeton.core.composer.versions import stability_of
 from packeton.errors import Invalid
 from packeton.features.caching.flights import Flights
 from packeton.features.packages.audiences import Audience
@@ -27,14 +30,36 @@ AT_ONCE = 50
 
 
 @frozen(kw_only=True)
-class _Needs:
-    """What one package needs, at one revision."""
+class _Links:
+    """What a version, or several together, name."""
 
-    revision: int
     required: frozenset[str] = frozenset()
     suggested: frozenset[str] = frozenset()
     provided: frozenset[str] = frozenset()
     keywords: frozenset[str] = frozenset()
+
+    def __or__(self, other: "_Links") -> "_Links":
+        if self == other:
+            return self
+        return _Links(
+            required=self.required | other.required,
+            suggested=self.suggested | other.suggested,
+            provided=self.provided | other.provided,
+            keywords=self.keywords | other.keywords,
+        )
+
+
+Has = Callable[[_Links], bool]
+
+
+@frozen(kw_only=True)
+class _Needs:
+    """What one package needs, at one revision: in any of its versions, and in each."""
+
+    revision: int
+    whole: _Links = _Links()
+    facts: Sequence[VersionFacts] = ()
+    links: Sequence[_Links] = ()
 
 
 @frozen(kw_only=True)
@@ -57,40 +82,47 @@ class Dependents:
 
     async def counts(self, audience: Audience, name: str) -> tuple[int, int]:
         """Return how many packages that this audience sees require, and suggest, the one of this name."""
-        seen = await self._seen(audience)
-        requiring = [package for package in seen if name in self._needs[package.id].required]
-        return len(requiring), len([package for package in seen if name in self._needs[package.id].suggested])
+        requiring = await self._names(audience, lambda links: name in links.required)
+        return len(requiring), len(await self._names(audience, lambda links: name in links.suggested))
 
     async def page(self, audience: Audience, name: str, number: int) -> Page:
         """Return a page, from 1, of the packages that require *name*, which may be `ext-json`."""
         if len(name) > 200:
             raise Invalid("this is no name of a package")
-        seen = await self._seen(audience)
-        names = sorted(package.name for package in seen if name in self._needs[package.id].required)
+        names = await self._names(audience, lambda links: name in links.required)
         return Page(names=names[(number - 1) * PER_PAGE : number * PER_PAGE], count=len(names))
 
     async def providing(self, audience: Audience, name: str) -> Sequence[str]:
         """Return the names of the packages that provide the one of this name, which may not exist."""
-        seen = await self._seen(audience)
-        return sorted(package.name for package in seen if name in self._needs[package.id].provided)
+        return await self._names(audience, lambda links: name in links.provided)
 
     async def tagged(self, audience: Audience, tags: Sequence[str]) -> frozenset[str]:
         """Return the names of the packages that have one of these keywords."""
         wanted = {tag.lower() for tag in tags}
-        return frozenset(
-            package.name for package in await self._seen(audience) if wanted & self._needs[package.id].keywords
-        )
+        return frozenset(await self._names(audience, lambda links: not wanted.isdisjoint(links.keywords)))
 
-    async def _seen(self, audience: Audience) -> Sequence[PackageSummary]:
-        """Return the packages that this audience sees; what they need is known then."""
+    async def _names(self, audience: Audience, has: Has) -> Sequence[str]:
+        """Return the names of the packages of which this audience sees a version that *has* it, in order."""
+        packages = await self._known()
+        return sorted(package.name for package in packages if self._sees_one(audience, package, has))
+
+    def _sees_one(self, audience: Audience, package: PackageSummary, has: Has) -> bool:
+        needs = self._needs.get(package.id)
+        if needs is None or not has(needs.whole) or not audience.sees(package):
+            return False
+        _, seen = audience.mask(package, needs.facts)
+        return any(is_seen and has(links) for is_seen, links in zip(seen, needs.links, strict=True))
+
+    async def _known(self) -> Sequence[PackageSummary]:
+        """Return all packages; what they need is known then."""
         contents = await self._catalogue.contents()
-        packages = contents.by_name.values()
+        packages = list(contents.by_name.values())
         changed = {package.id: package.revision for package in packages if self._is_new(package)}
         if changed:
             await self._flights.join(str(contents.revision), lambda: self._read(changed))
         for gone in self._needs.keys() - {package.id for package in packages}:
             del self._needs[gone]
-        return [package for package in packages if package.id in self._needs and audience.sees(package)]
+        return packages
 
     def _is_new(self, package: PackageSummary) -> bool:
         held = self._needs.get(package.id)
@@ -105,19 +137,32 @@ class Dependents:
 
 
 def _needs_of(revisions: Mapping[int, int], versions: Sequence[DevelopmentVersion]) -> Mapping[int, _Needs]:
-    found: dict[tuple[int, str], set[str]] = {}
+    """Read documents. Versions that need the same, as most branches of a package do, share it."""
+    shared: dict[_Links, _Links] = {}
+    found: dict[int, list[tuple[VersionFacts, _Links]]] = {number: [] for number in revisions}
     for version in versions:
-        document = orjson.loads(version.document)
-        for key in KEYS:
-            names = {name.lower() for name in document.get(key) or () if isinstance(name, str)}
-            found.setdefault((version.package_id, key), set()).update(names)
+        links = _links_of(version.document)
+        facts = VersionFacts(version.normalized, version.released_at, stability_of(version.version))
+        found[version.package_id].append((facts, shared.setdefault(links, links)))
     return {
         number: _Needs(
-            revision=revision,
-            required=frozenset(found.get((number, "require"), set()) | found.get((number, "require-dev"), set())),
-            suggested=frozenset(found.get((number, "suggest"), ())),
-            provided=frozenset(found.get((number, "provide"), ())),
-            keywords=frozenset(found.get((number, "keywords"), ())),
+            revision=revisions[number],
+            whole=reduce(_Links.__or__, (links for _, links in pairs), _Links()),
+            facts=tuple(facts for facts, _ in pairs),
+            links=tuple(links for _, links in pairs),
         )
-        for number, revision in revisions.items()
+        for number, pairs in found.items()
     }
+
+
+def _links_of(content: bytes) -> _Links:
+    document = orjson.loads(content)
+    names = {
+        key: frozenset(name.lower() for name in document.get(key) or () if isinstance(name, str)) for key in KEYS
+    }
+    return _Links(
+        required=names["require"] | names["require-dev"],
+        suggested=names["suggest"],
+        provided=names["provide"],
+        keywords=names["keywords"],
+    )

@@ -45,15 +45,19 @@ class Downloads:
     async def count(
         self, audience: Audience, installed: Sequence[Installed], address: str
     ) -> Sequence[Installed]:
-        """Count installs; return those of packages or versions that are not there for this audience."""
+        """
+        Count installs; return those of packages or versions that are not there for this audience.
+
+        In a sub-repository packages that are not seen are passed over in silence, wherever they are: else the answer
+        would tell which names the sub-repository holds.
+        """
         contents = await self._catalogue.contents()
         today, installs, lines, unknown = self._now().date(), [], [], []
         for one in installed:
-            if not audience.holds(one.name):
-                continue
             package = contents.by_name.get(one.name)
             if package is None or not audience.sees(package):
-                unknown.append(one)
+                if audience.repository is None:
+                    unknown.append(one)
                 continue
             index = await self._catalogue.index(package)
             _, seen = audience.mask(package, index.facts)

@@ -106,8 +106,12 @@ class Repositories:
             raise NotFound("no such file")
         return finished
 
-    async def changes(self, since: str | None, example: str) -> ChangesAnswer:
-        """Answer what changed since a moment, as packagist.org does; *example* is the feed's own address."""
+    async def changes(self, audience: Audience, since: str | None, example: str) -> ChangesAnswer:
+        """
+        Answer what changed since a moment, as packagist.org does; *example* is the feed's own address.
+
+        The audience sees all packages of its repository; in a sub-repository it learns of no other names.
+        """
         now = self._now()
         timestamp = int(now.timestamp() * UNIT)
         number = int(since) if since is not None and since.isdecimal() and len(since) < 18 else 0
@@ -121,9 +125,8 @@ class Repositories:
             action = {"type": "resync", "time": int(now.timestamp()), "package": "*"}
             return ChangesAnswer(is_good=True, document={"actions": [action], "timestamp": timestamp})
         found = await self._packages.changes(moment, MAX_ACTIONS)
-        return ChangesAnswer(
-            is_good=True, document={"actions": [_action(change) for change in found], "timestamp": timestamp}
-        )
+        actions = [_action(change) for change in found if audience.holds(change.package)]
+        return ChangesAnswer(is_good=True, document={"actions": actions, "timestamp": timestamp})
 
     async def _made(
         self, key: tuple[object, ...], audience: Audience, base: str, prefix: str, *, providers: bool

@@ -69,4 +69,5 @@ def _read_batch(body: bytes) -> list[Installed] | None:
 
 def _answer(request: IRequest, status: int, document: dict[str, str]) -> bytes:
     request.setResponseCode(status)
+    request.setHeader(b"cache-control", b"private, no-store")
     return send_bytes(request, orjson.dumps(document), "application/json")

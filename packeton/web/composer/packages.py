@@ -95,9 +95,9 @@ class PackageRoutes:
 
     async def changes(self, request: IRequest) -> bytes:
         """What changed since a moment; for maintainers."""
-        await self._gate.caller(request, scope=Scope.METADATA, role=Role.MAINTAINER)
+        caller = await self._gate.caller(request, scope=Scope.METADATA, role=Role.MAINTAINER)
         address = f"{self._addresses.base_url(request)}/metadata/changes.json"
-        answer = await self._repositories.changes(_query(request).get("since"), address)
+        answer = await self._repositories.changes(audience_of(caller), _query(request).get("since"), address)
         request.setResponseCode(200 if answer.is_good else 400)
         request.setHeader(b"cache-control", b"private, no-store")
         return send_bytes(request, orjson.dumps(answer.document), "application/json")

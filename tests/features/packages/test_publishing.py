@@ -293,7 +293,7 @@ class ChangesTests(PublishingTestCase):
     """The feed of changes."""
 
     def ask(self, since: Any) -> Any:
-        return self.ok(self.repositories.changes(str(since), f"{BASE}/metadata/changes.json"))
+        return self.ok(self.repositories.changes(FULL, str(since), f"{BASE}/metadata/changes.json"))
 
     def test_feed(self) -> None:
         """Updates and deletes after the moment, branches first; seconds are understood."""
