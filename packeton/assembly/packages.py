@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 from attrs import define
 
 from packeton.adapters.database.archives import ArchiveRecords, UploadRecords
@@ -34,6 +35,7 @@ from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.credentials import Credentials
 from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.names import PackageName
+from packeton.errors import ConfigurationInvalid
 from packeton.features.access.audit import AuditTrail
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.archives import Archives, Builder
@@ -112,7 +114,7 @@ def open_packages(
     archive_files = _directory(settings.archive_options.basedir, settings, "zipball")
     children = open_children(settings, store.reactor, environment)
     checkouts = open_checkouts(settings, children, store.in_thread, environment)
-    accesses = Accesses(records, credentials)
+    accesses = Accesses(records, credentials, common_auth(settings, environment))
     foreign = foreign_repositories(store, mirroring)
     rules = dist_rules(settings)
     bounds = ArchiveBounds(
@@ -239,6 +241,26 @@ def foreign_repositories(store: Store, mirroring: Mirroring) -> ForeignRepositor
         limits_of(settings.upstream, settings.upstream.max_dist_bytes),
         store.in_thread,
     )
+
+
+def common_auth(settings: Settings, environment: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the logins for packages without a credential. Raises ConfigurationInvalid."""
+    home = environment.get("APP_COMPOSER_HOME")
+    file = Path(home) / "auth.json" if home else None
+    if file is None or not file.is_file():
+        return settings.composer_auth
+    try:
+        held = orjson.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigurationInvalid(f"APP_COMPOSER_HOME: {file} cannot be read as JSON") from error
+    if not isinstance(held, dict):
+        raise ConfigurationInvalid(f"APP_COMPOSER_HOME: {file} holds no JSON object")
+    kinds = {**held, **settings.composer_auth}
+    return {kind: _merged(held.get(kind), value) for kind, value in kinds.items()}
+
+
+def _merged(under: Any, over: Any) -> Any:
+    return {**under, **over} if isinstance(under, dict) and isinstance(over, dict) else over
 
 
 def dist_rules(settings: Settings) -> DistRules:

@@ -15,7 +15,7 @@ from packeton.assembly.mirroring import Mirroring, open_mirroring
 from packeton.config.loader import Loaded, load
 from packeton.config.settings import Settings
 
-__all__ = ["read_settings", "settings_options", "with_mirrors", "with_store"]
+__all__ = ["on_reactor", "read_settings", "settings_options", "with_mirrors", "with_store"]
 
 T = TypeVar("T")
 
@@ -34,17 +34,13 @@ def read_settings(paths: tuple[str, ...], data: str | None) -> Loaded:
     return load(paths, environment=os.environ, data=data)
 
 
-def with_store(settings: Settings, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
-    """
-    Run *work* on the store of a data directory, beside a server that may be running on it.
-
-    Raises what *work* raises, ConfigurationInvalid for a directory that cannot be used, Abort when interrupted.
-    """
+def on_reactor(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+    """Run `work(reactor)` on a reactor that ends with it; raises what it raises, Abort when interrupted."""
     outcome: list[T | Failure] = []
 
     async def run(reactor: Any) -> None:
         try:
-            outcome.append(await _on_store(settings, reactor, work))
+            outcome.append(await work(reactor))
         except BaseException:  # react would print a traceback; the caller says it in one line
             outcome.append(Failure())
 
@@ -56,6 +52,15 @@ def with_store(settings: Settings, work: Callable[[Store], Coroutine[Any, Any, T
     if isinstance(result, Failure):
         result.raiseException()
     return result
+
+
+def with_store(settings: Settings, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
+    """
+    Run *work* on the store of a data directory, beside a server that may be running on it.
+
+    Raises as `on_reactor`, ConfigurationInvalid for a directory that cannot be used.
+    """
+    return on_reactor(lambda reactor: _on_store(settings, reactor, work))
 
 
 def with_mirrors(loaded: Loaded, work: Callable[[Mirroring], Coroutine[Any, Any, T]]) -> T:

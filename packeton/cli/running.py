@@ -1,18 +1,14 @@
 """Running a whole server's parts for one command, beside a server that may be running."""
 
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any, TypeVar
 
-import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater, react
-from twisted.python.failure import Failure
+from twisted.internet.task import deferLater
 
-from packeton.assembly import Packeton, Parts, WorkerOptions, build
-from packeton.cli.options import read_settings
+from packeton.assembly import Parts, WorkerOptions, build
+from packeton.cli.options import on_reactor, read_settings
 from packeton.core.access.identities import Identity, Role, with_implied
 from packeton.errors import PacketonError
 from packeton.interfaces.queues import Job, JobStatus
@@ -36,34 +32,18 @@ def with_parts(
         jobs: Jobs that this process does at once meanwhile; a server that runs may be quicker.
     """
     loaded = read_settings(paths, data)
-    outcome: list[T | Failure] = []
 
-    async def run(reactor: Any) -> None:
+    async def on_parts(reactor: Any) -> T:
+        extra = WorkerOptions(at_once=jobs)
+        packeton = build(loaded.settings, reactor, environment=loaded.environment, extra=extra)
+        packeton.services.privilegedStartService()
+        packeton.services.startService()
         try:
-            packeton = build(
-                loaded.settings, reactor, environment=loaded.environment, extra=WorkerOptions(at_once=jobs)
-            )
-            outcome.append(await _on(packeton, reactor, work))
-        except BaseException:  # react would print a traceback; the caller says it in one line
-            outcome.append(Failure())
+            return await work(packeton.parts, reactor)
+        finally:
+            await packeton.services.stopService()
 
-    with suppress(SystemExit):  # react always ends so
-        react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
-    if not outcome:
-        raise click.Abort
-    result = outcome[0]
-    if isinstance(result, Failure):
-        result.raiseException()
-    return result
-
-
-async def _on(packeton: Packeton, reactor: Any, work: Callable[[Parts, Any], Coroutine[Any, Any, T]]) -> T:
-    packeton.services.privilegedStartService()
-    packeton.services.startService()
-    try:
-        return await work(packeton.parts, reactor)
-    finally:
-        await packeton.services.stopService()
+    return on_reactor(on_parts)
 
 
 async def finished(parts: Parts, reactor: Any, job: Job, title: str) -> Job:

@@ -2,21 +2,21 @@
 
 import signal
 import sys
-from contextlib import suppress
 from typing import Any
 
 import click
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall, react
-from twisted.logger import globalLogBeginner, globalLogPublisher, textFileLogObserver
-from twisted.python.failure import Failure
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger, globalLogBeginner, globalLogPublisher, textFileLogObserver
 
 from packeton import logs
 from packeton.assembly import Packeton, WorkerOptions, build
-from packeton.cli.options import read_settings, settings_options
+from packeton.cli.options import on_reactor, read_settings, settings_options
 from packeton.config.loader import Loaded
 
 __all__ = ["run_workers", "worker"]
+
+log = Logger()
 
 
 @click.command()
@@ -43,24 +43,17 @@ def run_workers(paths: tuple[str, ...], data: str | None, messages: int, *, exec
 
 def _run(loaded: Loaded, options: WorkerOptions, *, once: bool) -> None:
     """Run until the end; raises what kept it from starting."""
-    trouble: list[Failure] = []
 
     async def until_done(reactor: Any) -> None:
-        try:
-            packeton = build(loaded.settings, reactor, environment=loaded.environment, extra=options)
-            await _work(packeton, reactor, once=once)
-        except BaseException:  # react would print a traceback; the caller says it in one line
-            trouble.append(Failure())
+        packeton = build(loaded.settings, reactor, environment=loaded.environment, extra=options)
+        await _work(packeton, reactor, options, once=once)
 
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
     logs.install(globalLogPublisher, form=loaded.settings.log.format, level=loaded.settings.log.level)
-    with suppress(SystemExit):  # react always ends so
-        react(lambda reactor: Deferred.fromCoroutine(until_done(reactor)))
-    if trouble:
-        trouble[0].raiseException()
+    on_reactor(until_done)
 
 
-async def _work(packeton: Packeton, reactor: Any, *, once: bool) -> None:
+async def _work(packeton: Packeton, reactor: Any, options: WorkerOptions, *, once: bool) -> None:
     worker = packeton.worker
     assert worker is not None, "that is what it was built for"
     stop: Deferred[None] = Deferred()
@@ -77,6 +70,7 @@ async def _work(packeton: Packeton, reactor: Any, *, once: bool) -> None:
     looking = LoopingCall(lambda: end() if worker.is_at_end else None)
     looking.clock = reactor
     looking.start(0.2, now=False)
+    reactor.callWhenRunning(log.info, "Doing jobs, {count} at once", count=options.at_once)
     if once:
         Deferred.fromCoroutine(worker.idle()).addBoth(end)
     try:

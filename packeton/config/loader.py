@@ -70,6 +70,7 @@ FALLBACKS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("app_secret_previous", "APP_SECRET_PREVIOUS", _parts),
     ("database.url", "DATABASE_URL", str),
     ("redis.url", "REDIS_URL", str),
+    ("composer_auth", "COMPOSER_AUTH", str),
     ("cors_allow_origin", "CORS_ALLOW_ORIGIN", str),
     ("anonymous_access", "PUBLIC_ACCESS", as_bool),
     ("anonymous_archive_access", "PUBLIC_ACCESS", as_bool),

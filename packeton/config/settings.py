@@ -444,6 +444,9 @@ class Settings:
     redis: RedisSettings = field(factory=RedisSettings)
     upstream: UpstreamSettings = field(factory=UpstreamSettings)
     cache: CacheSettings = field(factory=CacheSettings)
+    composer_auth: Mapping[str, Any] = field(factory=dict)
+    """auth.json content, as a map or as JSON text: logins for packages that have no credential of their own. Default:
+    environment `COMPOSER_AUTH`, and the file `auth.json` in the directory `APP_COMPOSER_HOME` names."""
     jobs: JobSettings = field(factory=JobSettings)
     hooks: HookSettings = field(factory=HookSettings)
     reserved_vendors: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import define
+from attrs import define, field
 
 from packeton.config.settings import Secret
 from packeton.errors import Invalid
@@ -28,6 +28,8 @@ class Accesses:
 
     _packages: IPackageRecords
     _credentials: ICredentialRecords
+    _common: Mapping[str, Any] = field(factory=dict, repr=False)
+    """auth.json content for packages without a credential."""
 
     async def of(self, package: Package) -> VcsAccess:
         """
@@ -42,7 +44,7 @@ class Accesses:
             owner = parent if parent is not None else package
         if not owner.url:
             raise Invalid("the package has no repository")
-        return access_of(owner.url, await self.credential(owner))
+        return self.to(owner.url, await self.credential(owner))
 
     async def credential(self, package: Package) -> Credential | None:
         """Return the package's credential; None without one. Raises Invalid: it was deleted."""
@@ -54,18 +56,17 @@ class Accesses:
         return found
 
 
-def access_of(url: str, credential: Credential | None) -> VcsAccess:
-    """Return the way to *url* with this credential."""
-    if credential is None:
-        return VcsAccess(url=url)
-    username, password, bearer = login_for(url, credential.composer_auth)
-    return VcsAccess(
-        url=url,
-        ssh_key=credential.ssh_key,
-        username=username,
-        password=None if password is None else Secret(password),
-        bearer=None if bearer is None else Secret(bearer),
-    )
+    def to(self, url: str, credential: Credential | None) -> VcsAccess:
+        """Return the way to *url* with this credential, whose logins come before the common ones."""
+        login = (None, None, None) if credential is None else login_for(url, credential.composer_auth)
+        username, password, bearer = login if any(login) else login_for(url, self._common)
+        return VcsAccess(
+            url=url,
+            ssh_key=None if credential is None else credential.ssh_key,
+            username=username,
+            password=None if password is None else Secret(password),
+            bearer=None if bearer is None else Secret(bearer),
+        )
 
 
 def login_for(url: str, auth: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:

@@ -15,7 +15,7 @@ from packeton.core.composer.configs import auth_sections
 from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.versions import normalize
 from packeton.errors import Invalid, NotFound
-from packeton.features.packages.accesses import Accesses, access_of
+from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.archives import Order
 from packeton.features.packages.foreign import ForeignRepositories
 from packeton.interfaces.clocks import InThread
@@ -91,7 +91,7 @@ class ProxyBuilder:
             await self._in_thread(_checked, destination, dist.get("shasum"), self._bounds)
         elif isinstance(source, dict) and source.get("type") == "git" and isinstance(source.get("url"), str):
             wanted = ArchiveOrder(reference=str(source.get("reference")), format=order.format)
-            await self._checkouts.archive(access_of(source["url"], credential), wanted, destination, _ignore)
+            await self._checkouts.archive(self._accesses.to(source["url"], credential), wanted, destination, _ignore)
         else:
             raise NotFound("the version has no archive")
 

@@ -101,3 +101,14 @@ class CredentialTests(SynchronousTestCase):
         self.assertFalse(self.ok(self.records.remove(made.id)))
         self.refused(Invalid, self.accesses.of(child))
         self.refused(Invalid, self.accesses.of(package("acme/none")))
+
+    def test_common_logins(self) -> None:
+        """A package without a credential, or whose credential has no login for the host, takes the common one."""
+        common = {"http-basic": {"x.example": {"username": "u", "password": "p"}}}
+        accesses = Accesses(self.memory.packages, self.records, common)
+        made = self.make(composer_auth={"bearer": {"x.example": "own"}})
+        plain = self.ok(accesses.of(package("acme/plain", url="https://x.example/a.git")))
+        self.assertEqual(("u", "p", None), (plain.username, plain.password and plain.password.reveal(), plain.bearer))
+        self.assertIsNone(self.ok(accesses.of(package("acme/other", url="https://y.example/a.git"))).username)
+        own = self.ok(accesses.of(package("acme/own", url="https://x.example/a.git", credential_id=made.id)))
+        self.assertEqual((None, "own"), (own.username, own.bearer and own.bearer.reveal()))
