@@ -15,7 +15,7 @@ from packeton.errors import ConfigurationInvalid, PacketonError
 from packeton.interfaces.clocks import now_of
 from packeton.interfaces.queues import ILocks
 
-__all__ = ["Entry", "Timetable", "next_time"]
+__all__ = ["LEASE", "Entry", "Timetable", "next_time"]
 
 log = Logger()
 
@@ -31,6 +31,10 @@ class Entry:
     expression: str
     """Cron's five fields, in UTC: `*/15 * * * *`."""
     work: Callable[[], Awaitable[object]]
+
+    def lock(self, due: datetime) -> str:
+        """Return the name of the lock under which it is done at that time, once among all processes."""
+        return f"cron:{self.name}:{due:%Y%m%d%H%M}"
 
 
 def next_time(expression: str, after: datetime) -> datetime:
@@ -85,7 +89,7 @@ class Timetable(Service):
 
     async def _run(self, entry: Entry, due: datetime) -> None:
         try:
-            if await self._locks.take(f"cron:{entry.name}:{due:%Y%m%d%H%M}", LEASE):
+            if await self._locks.take(entry.lock(due), LEASE):
                 await entry.work()
         except PacketonError as error:
             log.warn("{name} could not be done: {why}", name=entry.name, why=str(error))

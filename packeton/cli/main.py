@@ -7,6 +7,7 @@ import click
 from packeton import __version__
 from packeton.cli.cache import cache
 from packeton.cli.credentials import credential
+from packeton.cli.cron import clear_cache, compile_statistics, cron, debug_cron
 from packeton.cli.database import database
 from packeton.cli.groups import group
 from packeton.cli.imports import import_packages
@@ -49,6 +50,7 @@ for command in (
     group,
     subrepository,
     worker,
+    *(clear_cache, compile_statistics, cron, debug_cron),
     *(clear_versions, download_versions, generate_keypair, run_workers, sync_as_before, update_packages, user_manager),
 ):
     program.add_command(command)
