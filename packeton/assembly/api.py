@@ -32,6 +32,7 @@ from packeton.web.api.jobs import JobRoutes
 from packeton.web.api.openapi import OpenApiRoutes
 from packeton.web.api.packages import PackageApi
 from packeton.web.api.search import SearchApi
+from packeton.web.api.security import SecurityApi
 from packeton.web.api.statistics import StatisticsApi
 from packeton.web.api.uploads import UploadApi
 from packeton.web.root import Routes
@@ -104,6 +105,7 @@ def api_routes(
         UploadApi(gate, api.pushing, packages.library, packages.upload_files, store.in_thread, sessions),
         StatisticsApi(gate, addresses, api.statistics, api.editing, api.viewing),
         ImportApi(gate, api.importing),
+        SecurityApi(gate, api.editing),
         SearchApi(gate, addresses, api.searching, api.dependents, api.viewing),
         OpenApiRoutes(gate, addresses),
     ]

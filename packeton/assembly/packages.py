@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from attrs import define
+from attrs import define, evolve
 
 from packeton.adapters.database.archives import ArchiveRecords, UploadRecords
 from packeton.adapters.database.credentials import CredentialRecords
@@ -37,6 +37,7 @@ from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.names import PackageName
 from packeton.errors import ConfigurationInvalid
 from packeton.features.access.audit import AuditTrail
+from packeton.features.advisories.monitoring import SecurityMonitoring
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.archives import Archives, Builder
 from packeton.features.packages.building import DefinitionBuilder, UploadBuilder, VcsBuilder
@@ -150,6 +151,7 @@ def open_packages(
     updates = Updates(
         records, versions, accounts.revisions, sources, archives, store.in_thread, now,
         prebuild=settings.archive_options.prebuild_zipball and bool(settings.archive),
+        audit=_audit(store, mirroring, records, catalogue),
     )  # fmt: skip
     return Packages(
         records=records,
@@ -178,6 +180,26 @@ def open_packages(
         ),
         downloads=Downloads(catalogue, counters, now),
         tidying=Tidying(records, versions, archives, (archive_files, upload_files), store.in_thread, now),
+    )
+
+
+def _audit(
+    store: Store, mirroring: Mirroring, records: PackageRecords, catalogue: Catalogue
+) -> SecurityMonitoring | None:
+    """Return what looks for security advisories."""
+    settings = store.settings
+    if not settings.advisories.enabled:
+        return None
+    url = settings.advisories.url
+    hosts = frozenset({urlsplit(url).hostname or ""})
+    client = HttpClient(
+        mirroring.transports.common, Credentials.gather(url=url), hosts, store.metrics.on_exchange
+    )
+    limits = evolve(
+        limits_of(settings.upstream, settings.upstream.max_metadata_bytes), total_timeout=timedelta(minutes=1)
+    )
+    return SecurityMonitoring(
+        records, client, url, limits, catalogue.is_private, store.in_thread, now_of(store.reactor)
     )
 
 

@@ -380,6 +380,7 @@ def _check_services(settings: Settings, reader: _Reader) -> None:
     """Check the addresses of the database and the mail server, as texts."""
     if not 1 <= settings.database.connections <= 100:
         raise reader.wrong("packeton.database.connections", "must be from 1 to 100")
+    _web_url(settings.advisories.url, "packeton.advisories.url", reader)
     database = settings.database.url or Secret("sqlite:///packeton.db")
     for path, read, text in (
         ("packeton.database.url", database_address, database.reveal()),

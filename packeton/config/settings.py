@@ -8,6 +8,7 @@ from typing import Any
 from attrs import field, frozen
 
 __all__ = [
+    "AdvisorySettings",
     "ArchiveSettings",
     "ArtifactSettings",
     "CacheSettings",
@@ -274,6 +275,16 @@ class VcsSettings:
 
 
 @frozen(kw_only=True)
+class AdvisorySettings:
+    """`packeton.advisories`: security advisories about what the composer.lock of our packages has."""
+
+    enabled: bool = True
+    """Ask, after a package was read, about the public packages in its composer.lock."""
+    url: str = "https://packagist.org/api/security-advisories/"
+    """The advisories API of a Composer repository: its `security-advisories.api-url`."""
+
+
+@frozen(kw_only=True)
 class HookSettings:
     """`packeton.hooks`: what forges send when something was pushed."""
 
@@ -449,6 +460,7 @@ class Settings:
     environment `COMPOSER_AUTH`, and the file `auth.json` in the directory `APP_COMPOSER_HOME` names."""
     jobs: JobSettings = field(factory=JobSettings)
     hooks: HookSettings = field(factory=HookSettings)
+    advisories: AdvisorySettings = field(factory=AdvisorySettings)
     reserved_vendors: tuple[str, ...] = ()
     """Vendors whose packages never come from a mirror, so that nobody else can publish one under their name: exact, or
     globs such as `acme-*`."""

@@ -10,6 +10,7 @@ from zope.interface import Interface
 from packeton.interfaces.packages import Change, Package
 
 __all__ = [
+    "Audit",
     "Deliver",
     "EventKind",
     "Finding",
@@ -77,6 +78,8 @@ class SourceReport:
     directories: tuple[str, ...] = ("",)
     lock: bytes | None = field(default=None, repr=False)
     """composer.lock of the default branch."""
+    manifest: bytes | None = field(default=None, repr=False)
+    """composer.json beside it."""
 
 
 Deliver = Callable[[Sequence[Finding]], Awaitable[None]]
@@ -106,6 +109,8 @@ class EventKind(StrEnum):
     REFRESHED = "packageRefresh"
     FAILED = "packageError"
     REMOVED = "packageRemove"
+    SECURITY_AUDIT = "security_audit"
+    """Its composer.lock has versions that advisories are about which were not there before."""
 
 
 @frozen(kw_only=True)
@@ -122,3 +127,5 @@ class PackageEvent:
 
 Listener = Callable[[PackageEvent], Awaitable[None]]
 """Takes an event after it happened; a listener that fails disturbs nobody."""
+Audit = Callable[[Package, SourceReport, OnLog], Awaitable[PackageEvent | None]]
+"""Looks at what an update that went well has found, and returns what to tell of it; its failure is only logged."""

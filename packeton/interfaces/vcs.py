@@ -183,6 +183,8 @@ class Crawl:
     """By directory, on the default branch: as composer.json's `readme` names it, else README.md, README …"""
     lock: bytes | None = None
     """composer.lock in the root of the default branch."""
+    manifest: bytes | None = field(default=None, repr=False)
+    """composer.json beside it."""
 
 
 @frozen(kw_only=True)

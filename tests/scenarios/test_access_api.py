@@ -4,6 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from attrs import evolve
+
+from packeton.adapters.database.packages import PackageRecords
 from tests.support import matrix
 from tests.support.client import Answer
 from tests.support.matrix import PACKAGES, REPOSITORIES, WHO, Who
@@ -82,6 +85,34 @@ class ApiMatrixTests(MatrixTestCase):
                         self.assertIn("no-store", answer.headers["cache-control"])
                     else:
                         self.good(answer)
+
+    def test_security(self) -> None:
+        """Advisories are for maintainers; for others there is nothing, whatever they see."""
+        records = PackageRecords(self.access.database)
+        kept = {
+            "id": "PKSA-1", "package": "x/y", "affected": "<2", "title": "Leaks", "link": "https://e.example/1", "cve": "CVE-1",
+            "severity": "high", "reported_at": None, "reporters": [["GitHub", "GHSA-1"]],
+        }  # fmt: skip
+        state = {"lock": "0", "checkedAt": "2025-01-01T00:00:00+00:00", "versions": {"x/y": "1.0"}, "advisories": [kept]}
+        held = self.access.done(records.find("acme/a"))
+        self.access.done(records.save(evolve(held, settings={"securityAudit": state})))
+        shown = {
+            "advisoryId": "PKSA-1", "packageName": "x/y", "version": "1.0", "affectedVersions": "<2", "title": "Leaks",
+            "link": "https://e.example/1", "cve": "CVE-1", "severity": "high", "reportedAt": None,
+            "sources": [{"name": "GitHub", "remoteId": "GHSA-1"}],
+        }  # fmt: skip
+        expected = {name: {"name": name, "checkedAt": None, "advisories": []} for name in PACKAGES}
+        expected["acme/a"] |= {"checkedAt": state["checkedAt"], "advisories": [shown]}
+        for name, who, repository in self.everybody():
+            for package in PACKAGES:
+                answer = self.at_host(name, repository, f"packages/{package}/security.json")
+                if who.anonymous:
+                    self.assertEqual(401, answer.status)
+                elif who.maintains and matrix.sees(who, repository, package, archived=True):
+                    self.assertEqual(expected[package], self.good(answer))
+                else:
+                    nowhere = self.at_host(name, repository, f"packages/{UNKNOWN}/security.json")
+                    self.assertEqual((404, nowhere.body), (answer.status, answer.body))
 
     def test_documents(self) -> None:
         """A document has the versions that are seen, and counts what is seen; groups are for who sees everything."""

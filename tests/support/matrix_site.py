@@ -36,6 +36,7 @@ from packeton.interfaces.packages import RepoType
 from packeton.web.access import Audience, Gate
 from packeton.web.api.packages import PackageApi
 from packeton.web.api.search import SearchApi
+from packeton.web.api.security import SecurityApi
 from packeton.web.api.statistics import StatisticsApi
 from packeton.web.composer.archives import ArchiveRoutes
 from packeton.web.composer.downloads import DownloadRoutes
@@ -154,6 +155,7 @@ class MatrixTestCase(TestCase):
         return [
             PackageApi(gate, addresses, left_out, editing, viewing, dependents, changelogs),
             SearchApi(gate, addresses, searching, dependents, viewing),
+            SecurityApi(gate, editing),
             StatisticsApi(gate, addresses, statistics, editing, viewing),
             DownloadRoutes(gate, Downloads(catalogue, cast("Any", NoCounters()), now, note)),
         ]

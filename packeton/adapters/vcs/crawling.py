@@ -62,6 +62,7 @@ class _Crawler:
             names=self._names,
             readmes=self._readmes(default, directories),
             lock=self._file(default, "composer.lock", self._bounds.max_lock_bytes),
+            manifest=self._file(default, "composer.json", self._bounds.max_manifest_bytes),
         )
 
     def _ordered(self, tips: Sequence[Tip]) -> list[Tip]:

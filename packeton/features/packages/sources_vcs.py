@@ -52,6 +52,7 @@ class VcsSource:
             },
             directories=crawl.directories,
             lock=crawl.lock,
+            manifest=crawl.manifest,
         )
 
 

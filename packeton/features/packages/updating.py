@@ -34,7 +34,7 @@ from packeton.interfaces.packages import (
     RepoType,
 )
 from packeton.interfaces.revisions import IRevisions, Subject
-from packeton.interfaces.sources import EventKind, Finding, ISource, Listener, OnLog, PackageEvent, SourceReport
+from packeton.interfaces.sources import Audit, EventKind, Finding, ISource, Listener, OnLog, PackageEvent, SourceReport
 
 __all__ = ["Outcome", "UpdateRequest", "UpdateResult", "Updates"]
 
@@ -109,6 +109,7 @@ class Updates:
     _now: Now
     _listeners: list[Listener] = field(factory=list)
     _prebuild: bool = False
+    _audit: Audit | None = None
 
     def listen(self, listener: Listener) -> None:
         """Have *listener* told what happens to packages."""
@@ -134,7 +135,9 @@ class Updates:
             return await self._failed(run, error)
         finally:
             await self._publish(run)
-        return await self._completed(run, first=package.crawled_at is None)
+        result = await self._completed(run, first=package.crawled_at is None)
+        await self._look_over(run, report)
+        return result
 
     async def _read(self, run: _Run) -> SourceReport:
         package, request = run.package, run.request
@@ -283,6 +286,19 @@ class Updates:
         count = len(run.changes)
         message = f"Update of {run.package.name} complete: {count} version{'' if count == 1 else 's'} changed."
         return UpdateResult(outcome=Outcome.COMPLETED, message=message, changes=tuple(run.changes))
+
+    async def _look_over(self, run: _Run, report: SourceReport) -> None:
+        if self._audit is None:
+            return
+        try:
+            event = await self._audit(run.package, report, run.log)
+        except PacketonError as error:
+            run.log(f"The security advisories could not be checked: {error}")
+        except Exception:
+            log.failure("The security advisories of {name} could not be checked", name=run.package.name)
+        else:
+            if event is not None:
+                await self._tell(event)
 
     async def _failed(self, run: _Run, error: PacketonError) -> UpdateResult:
         gone = isinstance(error, VcsFailed) and error.reason is VcsReason.GONE

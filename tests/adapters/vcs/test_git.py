@@ -44,6 +44,7 @@ class CrawlTests(CheckoutsTestCase):
         self.assertEqual(datetime(2023, 11, 14, 22, 14, 20, tzinfo=UTC), readings[0].ref.time)
         self.assertEqual(("main", first, VcsKind.GIT), (crawl.default_branch, crawl.default_commit, crawl.kind))
         self.assertEqual(("README.md", b"# Lib", b"{}"), (crawl.readmes[""].path, crawl.readmes[""].content, crawl.lock))
+        self.assertEqual(manifest().encode(), crawl.manifest)
         self.assertEqual({"": "acme/lib"}, crawl.names)
         self.assertEqual({key: version["source"]["reference"] for key, version in versions.items()}, crawl.refs)
 

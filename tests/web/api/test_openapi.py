@@ -14,6 +14,7 @@ from packeton.web.api.jobs import JobRoutes
 from packeton.web.api.openapi import description
 from packeton.web.api.packages import PackageApi
 from packeton.web.api.search import SearchApi
+from packeton.web.api.security import SecurityApi
 from packeton.web.api.statistics import StatisticsApi
 from packeton.web.api.uploads import UploadApi
 from packeton.web.api.users import UserApi
@@ -31,7 +32,7 @@ METHODS = {"get", "put", "post", "delete"}
 
 def routes() -> dict[str, set[str]]:
     app = Klein()
-    for group, arguments in ((HookRoutes, 2), (JobRoutes, 3), (PackageApi, 7), (UploadApi, 6), (StatisticsApi, 5), (SearchApi, 5), (UserApi, 5), (GroupApi, 3), (CredentialApi, 2), (ImportApi, 2)):
+    for group, arguments in ((HookRoutes, 2), (JobRoutes, 3), (PackageApi, 7), (UploadApi, 6), (StatisticsApi, 5), (SearchApi, 5), (UserApi, 5), (GroupApi, 3), (CredentialApi, 2), (ImportApi, 2), (SecurityApi, 2)):
         made: Any = group
         made(*[None] * arguments).install(app)
     found: dict[str, set[str]] = {}

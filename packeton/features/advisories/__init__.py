@@ -1,0 +1,1 @@
+"""Security advisories about what our packages have locked."""
