@@ -1,6 +1,6 @@
 """The port to what is known about our own packages and their versions."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -294,6 +294,13 @@ class IPackageRecords(Interface):
 
         Raises:
             NotFound: It was removed meanwhile.
+        """
+
+    async def change(package_id: int, change: Callable[[Package], Package]) -> Package:
+        """
+        Save what *change* makes of the package as it is stored now; nobody else changes it in between.
+
+        *change* is brief, and not called on the reactor's thread. Raises as `save`.
         """
 
     async def crawled(package_ids: Sequence[int], at: datetime) -> None:

@@ -1,6 +1,6 @@
 """PackageRecords: our own packages, their maintainers, and the feed of their changes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -126,9 +126,14 @@ class PackageRecords:
 
     async def save(self, package: Package) -> Package:
         """Replace the fields of a package; dates of its metadata move when something changed that it shows."""
+        return await self.change(package.id, lambda _: package)
+
+    async def change(self, package_id: int, change: Callable[[Package], Package]) -> Package:
+        """Replace the fields of a package by what *change* makes of those that are stored, in one transaction."""
 
         def work(connection: Connection) -> Package:
-            held = _read(connection, package.id)
+            held = _read(connection, package_id)
+            package = change(held)
             values = {name: value for name, value in _values(package).items() if name not in KEPT_BY_SAVE}
             values["revision"] = _next_revision(connection)
             connection.execute(update(packages).where(packages.c.id == package.id).values(**values))

@@ -115,14 +115,14 @@ class SecurityMonitoring:
         return await read_body(response, self._limits.max_body_bytes)
 
     async def _keep(self, package_id: int, state: AuditState | None) -> Package | None:
-        held = await self._packages.get(package_id)
-        if held is None:
-            return None
-        settings = {name: value for name, value in held.settings.items() if name != SETTING}
-        if state is not None:
-            settings[SETTING] = _to_settings(state)
+        def noted(stored: Package) -> Package:
+            settings = {name: value for name, value in stored.settings.items() if name != SETTING}
+            if state is not None:
+                settings[SETTING] = _to_settings(state)
+            return evolve(stored, settings=settings)
+
         try:
-            return await self._packages.save(evolve(held, settings=settings))
+            return await self._packages.change(package_id, noted)
         except NotFound:
             return None
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-from attrs import define, evolve, field, frozen
+from attrs import asdict, define, evolve, field, frozen
 from twisted.logger import Logger
 
 from packeton.core.composer.monorepos import tags_that_changed
@@ -215,10 +215,13 @@ class Updates:
         versions = await self._versions.of_package(held.id)
         readme = report.readmes.get(held.directory)
         now = await self._in_thread(described, held, versions, readme, report.default_branch, run.package.url)
-        settings = {**held.settings}
+        said = {name: value for name, value in asdict(now, recurse=False).items() if value != getattr(held, name)}
+        noted: dict[str, Any] = {}
         if held.id == run.package.id:
-            settings |= {RENDERED_WITH: _shaped_by(run.package), DEFAULT_BRANCH: report.default_branch}
-        await self._packages.save(evolve(now, settings=settings))
+            noted = {RENDERED_WITH: _shaped_by(run.package), DEFAULT_BRANCH: report.default_branch}
+        await self._packages.change(
+            held.id, lambda stored: evolve(stored, **{**said, "settings": {**stored.settings, **noted}})
+        )
         run.is_news = True
 
     async def _unmodified(self, parent: Package, child: Package) -> Sequence[str]:
@@ -282,7 +285,7 @@ class Updates:
             )
         held = await self._packages.get(run.package.id)
         if held is not None and held.problem is not None:
-            await self._packages.save(evolve(held, problem=None, notified=False))
+            await self._packages.change(held.id, lambda stored: evolve(stored, problem=None, notified=False))
         count = len(run.changes)
         message = f"Update of {run.package.name} complete: {count} version{'' if count == 1 else 's'} changed."
         return UpdateResult(outcome=Outcome.COMPLETED, message=message, changes=tuple(run.changes))
@@ -317,7 +320,7 @@ class Updates:
         held = await self._packages.get(run.package.id)
         if held is None:
             return
-        saved = await self._packages.save(evolve(held, problem=message, notified=True))
+        saved = await self._packages.change(held.id, lambda stored: evolve(stored, problem=message, notified=True))
         await self._tell(
             PackageEvent(kind=EventKind.FAILED, package=saved, message=message, is_news=not held.notified)
         )
