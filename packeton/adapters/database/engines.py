@@ -20,7 +20,6 @@ PRAGMAS: Final = (
     "synchronous=NORMAL",
     "foreign_keys=ON",
     "cache_size=-16000",
-    "mmap_size=134217728",
     "temp_store=MEMORY",
     "case_sensitive_like=ON",
 )
