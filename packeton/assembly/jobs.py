@@ -1,8 +1,6 @@
 """Work in the background: jobs and who does them, locks, signals, and the timetable."""
 
-import os
 import secrets
-import socket
 from datetime import timedelta
 
 from attrs import define, field
@@ -10,6 +8,7 @@ from twisted.application.service import Service
 
 from packeton.adapters.database.jobs import JobRecords
 from packeton.adapters.database.locks import DatabaseLocks
+from packeton.adapters.database.syncs import owner_name
 from packeton.adapters.queues.local import LocalSignals
 from packeton.adapters.queues.redis import RedisLink, RedisLocks, RedisSignals
 from packeton.assembly.store import Store
@@ -40,7 +39,7 @@ class Work:
 
 def open_work(store: Store) -> Work:
     """Put it together; nothing runs yet."""
-    name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
+    name = owner_name(secrets.token_hex(4))
     now = now_of(store.reactor)
     records = JobRecords(store.database, lambda: secrets.token_hex(20))
     link = None
