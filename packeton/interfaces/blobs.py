@@ -77,4 +77,4 @@ class IBlobStore(Interface):
         """Walk over all blobs, in no order; blocks on the disk: off the reactor thread."""
 
     def sweep() -> int:
-        """Remove the drafts that a crash left; return how many. Called once at start, before any draft."""
+        """Remove the drafts that a crash left, but none that any process writes now; return how many."""

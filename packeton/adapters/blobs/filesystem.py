@@ -3,11 +3,13 @@ Blobs as files: written as a draft, fsynced, renamed into place.
 
 Theory of operation: `root/drafts/` holds what is being written, `root/blobs/<aa>/<key>` what is whole. A file appears
 under `blobs/` only by `rename` after its content is on the disk, so a kill at any point leaves either nothing, or a
-draft that the next start sweeps away, or a whole blob.
+draft that the next start sweeps away, or a whole blob. Whoever writes a draft holds a lock on it until it dies: another
+process that starts meanwhile leaves it alone.
 """
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -72,6 +74,7 @@ class _FileDraft:
         self.size = 0
         with storage_errors("cannot begin a file in the store"):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        _lock(self._descriptor)
 
     def write(self, data: bytes) -> None:
         with storage_errors("cannot write to the store"):
@@ -163,13 +166,12 @@ class FilesystemBlobStore:
                     yield BlobInfo(key=file.name, size=stat.st_size, modified_at=modified)
 
     def sweep(self) -> int:
-        """Unlink all drafts."""
+        """Unlink the drafts that nobody writes."""
         swept = 0
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for file in os.scandir(self.root / "drafts"):
                 with contextlib.suppress(OSError):
-                    Path(file.path).unlink()
-                    swept += 1
+                    swept += _unlink_abandoned(file.path)
         return swept
 
     def path(self, key: str) -> Path:
@@ -184,6 +186,28 @@ class FilesystemBlobStore:
                 (self.root / "drafts").mkdir(parents=True, exist_ok=True)
                 (self.root / "blobs").mkdir(exist_ok=True)
             self._ready = True
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a file for as long as it is open; False: another holds it. Where there are no locks everything is free."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _unlink_abandoned(path: str) -> bool:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        if not _lock(descriptor):
+            return False
+        Path(path).unlink()
+        return True
+    finally:
+        os.close(descriptor)
 
 
 def _directories(path: Path) -> Iterator[str]:

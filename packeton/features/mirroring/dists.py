@@ -90,6 +90,11 @@ class ArrivingDist:
 
     head: Head
     follower: Follower
+    fill: Fill
+
+    async def kept(self) -> bool:
+        """Wait until it is whole and stored, which is later than its last byte; False: the store did not take it."""
+        return await self.fill.done() is not None
 
 
 @frozen(kw_only=True)
@@ -203,7 +208,7 @@ class Dists:
         except BaseException:
             follower.close()
             raise
-        return ArrivingDist(head=head, follower=follower)
+        return ArrivingDist(head=head, follower=follower, fill=fill)
 
     async def _begin(self, request: DistRequest, key: str) -> Fill:
         self._recall(key)

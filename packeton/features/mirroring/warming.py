@@ -7,7 +7,7 @@ from attrs import define, field, frozen
 
 from packeton.core.composer.metadata import JsonObject, reference_in_url, version_in_url
 from packeton.core.composer.names import PackageName
-from packeton.errors import NotFound, PacketonError
+from packeton.errors import NotFound, PacketonError, StorageFailed
 from packeton.features.mirroring.directory import MirrorSite
 from packeton.features.mirroring.dists import ArrivingDist, DistRequest
 
@@ -61,7 +61,7 @@ class Warming:
     async def warm(
         self, locked: Locked, *, dists: bool = True, on_bytes: Callable[[int], None] = lambda _: None
     ) -> Warmed:
-        """Fetch one package from the first mirror that has it; what goes wrong is in the outcome."""
+        """Fetch one package from the first mirror that has it, durably; what goes wrong is in the outcome."""
         reasons: list[str] = []
         for alias, site in self._sites.items():
             try:
@@ -119,6 +119,8 @@ class Warming:
                 on_bytes(len(chunk))
         finally:
             dist.follower.close()
+        if not await dist.kept():
+            raise StorageFailed("the dist could not be kept")
         return Warmed(locked=locked, outcome=WarmOutcome.FETCHED, alias=alias, size=size)
 
 

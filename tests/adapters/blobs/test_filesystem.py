@@ -25,12 +25,16 @@ class FilesystemBlobStoreTests(BlobStoreContract, SynchronousTestCase):
         return FilesystemBlobStore(self.root, lambda: f"draft{next(numbers)}")
 
     def test_sweep(self) -> None:
-        """What a crash left is swept away; whole blobs stay."""
+        """What a crash left is swept away; whole blobs, and what somebody writes now, stay."""
         self.keep("aa-key", b"abc")
         self.store.draft().write(b"half")
         left = FilesystemBlobStore(self.root, lambda: "other")
         (self.root / "drafts" / "left").write_bytes(b"half")
+        written = self.store.draft()
+        written.write(b"def")
         self.assertEqual(1, left.sweep())
+        written.commit("bb-key")
+        self.assertEqual(b"def", self.read("bb-key"))
         self.assertEqual([], list((self.root / "drafts").iterdir()))
         self.assertEqual(b"abc", self.read("aa-key"))
 
