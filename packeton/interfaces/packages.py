@@ -8,6 +8,8 @@ from typing import Any
 from attrs import field, frozen
 from zope.interface import Interface
 
+from packeton.core.composer.changes import FeedChange
+
 __all__ = [
     "Change",
     "ChangeKind",
@@ -15,7 +17,6 @@ __all__ = [
     "IVersionRecords",
     "KnownReference",
     "Package",
-    "PackageChange",
     "PackageSummary",
     "RefOutcome",
     "RefProblem",
@@ -235,16 +236,6 @@ class KnownReference:
     """The version that has it now."""
 
 
-@frozen(kw_only=True)
-class PackageChange:
-    """An entry of the feed of changes."""
-
-    package: str
-    is_dev: bool
-    deleted: bool
-    at: datetime
-
-
 class IPackageRecords(Interface):
     """Packages. Every method may raise StorageFailed."""
 
@@ -312,8 +303,8 @@ class IPackageRecords(Interface):
     async def remove(package_id: int, at: datetime) -> Sequence[str]:
         """Remove a package, its children, and all that belongs to them; return the names that are gone."""
 
-    async def changes(since: datetime, limit: int) -> Sequence[PackageChange]:
-        """Return the newest change of each package and class after *since*, dev first, oldest first."""
+    async def changes(since: datetime, limit: int) -> Sequence[FeedChange]:
+        """Return the newest change of each package and class from *since* on; of many, the newest *limit* are read."""
 
     async def forget_changes(before: datetime) -> int:
         """Remove old entries of the changes feed; return how many."""

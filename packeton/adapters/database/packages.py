@@ -18,11 +18,11 @@ from packeton.adapters.database.tables.packages import (
     packages,
     versions,
 )
+from packeton.core.composer.changes import FeedChange
 from packeton.errors import Conflict, NotFound
 from packeton.interfaces.packages import (
     IPackageRecords,
     Package,
-    PackageChange,
     PackageSummary,
     RepoType,
     Summaries,
@@ -176,16 +176,16 @@ class PackageRecords:
 
         return await self._database.run(work)
 
-    async def changes(self, since: datetime, limit: int) -> Sequence[PackageChange]:
-        """Return the newest change of each package and class after *since*, dev first, oldest first."""
+    async def changes(self, since: datetime, limit: int) -> Sequence[FeedChange]:
+        """Return the newest change of each package and class from *since* on."""
 
-        def work(connection: Connection) -> Sequence[PackageChange]:
-            recent = select(package_changes).where(package_changes.c.at > since).order_by(package_changes.c.id.desc())
-            newest: dict[tuple[str, bool], PackageChange] = {}
+        def work(connection: Connection) -> Sequence[FeedChange]:
+            recent = select(package_changes).where(package_changes.c.at >= since).order_by(package_changes.c.id.desc())
+            newest: dict[tuple[str, bool], FeedChange] = {}
             for row in connection.execute(recent.limit(limit)):
-                change = PackageChange(package=row.package, is_dev=row.is_dev, deleted=row.deleted, at=row.at)
+                change = FeedChange(package=row.package, is_dev=row.is_dev, deleted=row.deleted, at=row.at)
                 newest.setdefault((row.package, row.is_dev), change)
-            return sorted(newest.values(), key=lambda change: (not change.is_dev, change.at, change.package))
+            return list(newest.values())
 
         return await self._database.read(work)
 

@@ -1,7 +1,8 @@
 """
 The feed of `metadata-changes-url`: which packages changed since a client last asked.
 
-Time is counted in ticks, of which a second has ten thousand.
+Time is counted in ticks, of which a second has ten thousand, but told in whole seconds. What changed in the second of
+an answer is told again in the next one: more can have changed in it after the answer was made.
 Source: contract of the reference; packagist.org's ApiController::metadataChanges().
 """
 
@@ -13,7 +14,7 @@ from attrs import frozen
 
 from packeton.core.composer.metadata import JsonObject
 
-__all__ = ["Change", "ChangesAnswer", "changes_since", "feed_answer", "since_of", "ticks"]
+__all__ = ["ChangesAnswer", "FeedChange", "feed_answer", "needed_since", "since_of", "ticks"]
 
 TICKS_PER_SECOND: Final = 10_000
 FIRST_SECOND: Final = 1_585_061_224
@@ -24,13 +25,15 @@ MAX_DIGITS: Final = 18
 
 
 @frozen(kw_only=True)
-class Change:
+class FeedChange:
     """The newest change of the stable or the development versions of one package."""
 
     package: str
     is_dev: bool
     at: datetime
     """Aware."""
+    deleted: bool = False
+    """The package is not there any more, or archived."""
 
 
 @frozen(kw_only=True)
@@ -61,29 +64,38 @@ def since_of(text: str | None) -> int | None:
     return since if since >= FIRST_TICK else None
 
 
-def changes_since(changes: Iterable[Change], since: int, now: datetime) -> list[Change]:
-    """Return the newest change of each package and kind after *since*, not after *now*; development first."""
-    newest: dict[tuple[str, bool], Change] = {}
-    for change in changes:
-        if since < ticks(change.at) <= ticks(now):
-            held = newest.get((change.package, change.is_dev))
-            if held is None or held.at < change.at:
-                newest[change.package, change.is_dev] = change
-    return sorted(newest.values(), key=lambda change: (not change.is_dev, change.package))
+def needed_since(text: str | None, now: datetime) -> datetime | None:
+    """Return from when on changes are needed to answer `?since=`; None where the answer needs none."""
+    since = since_of(text)
+    if since is None or _is_too_old(since, now):
+        return None
+    return datetime.fromtimestamp(min(since, ticks(now)) // TICKS_PER_SECOND, UTC)
 
 
-def is_too_old(since: int, now: datetime) -> bool:
+def _is_too_old(since: int, now: datetime) -> bool:
     """Say if a client that asks for the time after *since* has to read all again."""
     return since < ticks(now - KEPT)
 
 
-def feed_answer(text: str | None, changes: Iterable[Change], *, now: datetime, url: str) -> ChangesAnswer:
+def _since(changes: Iterable[FeedChange], since: int, now: datetime) -> list[FeedChange]:
+    """Return the newest change of each package and kind in the second *since* or later; development first."""
+    newest: dict[tuple[str, bool], FeedChange] = {}
+    first = since - since % TICKS_PER_SECOND
+    for change in changes:
+        if first <= ticks(change.at) <= ticks(now):
+            held = newest.get((change.package, change.is_dev))
+            if held is None or held.at < change.at:
+                newest[change.package, change.is_dev] = change
+    return sorted(newest.values(), key=lambda change: (not change.is_dev, change.at, change.package))
+
+
+def feed_answer(text: str | None, changes: Iterable[FeedChange], *, now: datetime, url: str) -> ChangesAnswer:
     """
     Answer `?since=`.
 
     Args:
         text: The parameter as it came.
-        changes: At least those since then; not read where they are not needed.
+        changes: At least those that `needed_since` asks for; not read where it asks for none.
         url: The feed's own address, for the hint.
     """
     timestamp = ticks(now)
@@ -94,13 +106,13 @@ def feed_answer(text: str | None, changes: Iterable[Change], *, now: datetime, u
             f" for every subsequent request. To begin, call {url}?since={timestamp}"
         )
         return ChangesAnswer(is_good=False, document={"error": hint, "timestamp": timestamp})
-    if is_too_old(since, now):
+    if _is_too_old(since, now):
         actions = [{"type": "resync", "time": timestamp // TICKS_PER_SECOND, "package": "*"}]
     else:
-        actions = [_action(change) for change in changes_since(changes, since, now)]
+        actions = [_action(change) for change in _since(changes, since, now)]
     return ChangesAnswer(is_good=True, document={"actions": actions, "timestamp": timestamp})
 
 
-def _action(change: Change) -> JsonObject:
+def _action(change: FeedChange) -> JsonObject:
     name = f"{change.package}~dev" if change.is_dev else change.package
-    return {"type": "update", "package": name, "time": int(change.at.astimezone(UTC).timestamp())}
+    return {"type": "delete" if change.deleted else "update", "package": name, "time": int(change.at.timestamp())}

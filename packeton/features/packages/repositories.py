@@ -1,31 +1,26 @@
 """The root of our own repository in all its forms, Composer 1's list of providers, and the feed of changes."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import orjson
 from attrs import define, field, frozen
 
+from packeton.core.composer.changes import ChangesAnswer, feed_answer, needed_since
 from packeton.core.composer.metadata import JsonObject
 from packeton.errors import NotFound
 from packeton.features.packages.audiences import Audience
 from packeton.features.packages.publishing import Dated, Published, Publishing, finish
 from packeton.features.packages.shelf import Finished, Recent, Shelf
 from packeton.interfaces.clocks import InThread, Now
-from packeton.interfaces.packages import IPackageRecords, IVersionRecords, PackageChange
+from packeton.interfaces.packages import IPackageRecords, IVersionRecords
 from packeton.interfaces.revisions import IRevisions, Subject
 
-__all__ = ["ChangesAnswer", "Repositories", "RootRules"]
+__all__ = ["Repositories", "RootRules"]
 
 MAX_ROOTS = 5_000
 MAX_ACTIONS = 50_000
-FEED_LASTS = timedelta(days=30)
-UNIT = 10_000
-"""Units of the feed's timestamps in a second."""
-OLDEST_SECONDS, OLDEST_UNITS = 1_585_061_224, 15_850_612_240_000
-"""A number between them is taken for seconds. Source: packagist.org."""
 
 
 @frozen(kw_only=True)
@@ -43,14 +38,6 @@ class RootRules:
     def with_metadata(self) -> bool:
         """Say if Composer 2's metadata is."""
         return self.format != "only_v1"
-
-
-@frozen(kw_only=True)
-class ChangesAnswer:
-    """An answer of the feed; `is_good` is False for a question that cannot be answered."""
-
-    is_good: bool
-    document: JsonObject
 
 
 @define
@@ -113,20 +100,10 @@ class Repositories:
         The audience sees all packages of its repository; in a sub-repository it learns of no other names.
         """
         now = self._now()
-        timestamp = int(now.timestamp() * UNIT)
-        number = int(since) if since is not None and since.isdecimal() and len(since) < 18 else 0
-        if OLDEST_SECONDS < number < OLDEST_UNITS:
-            number *= UNIT
-        if number < OLDEST_UNITS:
-            hint = f'Invalid or missing "since" query parameter, try {example}?since={timestamp}'
-            return ChangesAnswer(is_good=False, document={"error": hint, "timestamp": timestamp})
-        moment = datetime.fromtimestamp(min(number, timestamp) / UNIT, UTC)
-        if moment < now - FEED_LASTS:
-            action = {"type": "resync", "time": int(now.timestamp()), "package": "*"}
-            return ChangesAnswer(is_good=True, document={"actions": [action], "timestamp": timestamp})
-        found = await self._packages.changes(moment, MAX_ACTIONS)
-        actions = [_action(change) for change in found if audience.holds(change.package)]
-        return ChangesAnswer(is_good=True, document={"actions": actions, "timestamp": timestamp})
+        moment = needed_since(since, now)
+        found = () if moment is None else await self._packages.changes(moment, MAX_ACTIONS)
+        held = [change for change in found if audience.holds(change.package)]
+        return feed_answer(since, held, now=now, url=example)
 
     async def _made(
         self, key: tuple[object, ...], audience: Audience, base: str, prefix: str, *, providers: bool
@@ -182,9 +159,3 @@ def _finished(document: JsonObject) -> Finished:
 def _finished_providers(digests: Mapping[str, str]) -> Finished:
     providers: dict[str, Any] = {name: {"sha256": digest} for name, digest in sorted(digests.items())}
     return finish(orjson.dumps({"providers": providers}))
-
-
-def _action(change: PackageChange) -> JsonObject:
-    name = f"{change.package}~dev" if change.is_dev else change.package
-    return {"type": "delete" if change.deleted else "update", "package": name, "time": int(change.at.timestamp())}
-

@@ -255,14 +255,15 @@ class Updates:
                     run.log(f"{member.name} {stored.version}: no archive: {error}")
 
     async def _publish(self, run: _Run) -> None:
-        """Let everybody see what changed."""
+        """Let everybody see what changed, from now on: since the run began clients may have asked what is new."""
+        now = self._now()
         for package_id in sorted({change.package_id for change in run.changes}):
             mine = [change for change in run.changes if change.package_id == package_id]
             await self._packages.touch(
                 package_id,
                 stable=any(not change.is_dev for change in mine),
                 dev=any(change.is_dev for change in mine),
-                at=run.at,
+                at=now,
             )
         if run.is_news or run.changes:
             await self._revisions.bump(Subject.PACKAGES)

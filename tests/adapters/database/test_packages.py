@@ -67,7 +67,7 @@ class PackageTests(RecordsTestCase):
         self.assertEqual([], self.ok(self.packages.names()))
         self.assertEqual([], self.ok(self.versions.index(child.id)))
         changes = self.ok(self.packages.changes(NEW_YEAR, 10))
-        self.assertEqual([("acme/a", True), ("acme/b", True)], [(c.package, c.deleted) for c in changes if not c.is_dev])
+        self.assertEqual([("acme/a", True), ("acme/b", True)], sorted((c.package, c.deleted) for c in changes if not c.is_dev))
         self.failureResultOf(Deferred.fromCoroutine(self.packages.save(parent)), NotFound)
         again = self.ok(self.packages.create(evolve(package(), created_at=NEW_YEAR + DAY)))
         self.assertGreater(again.revision, parent.revision)

@@ -1,6 +1,6 @@
 """Bringing packages up to date, from a source that says what it is told to."""
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -53,11 +53,13 @@ class ScriptedSource:
     error: Exception | None = None
     report: dict[str, Any] = field(factory=dict)
     delivered: list[str] = field(factory=list)
+    meanwhile: Callable[[], None] = lambda: None
 
     async def read(self, package: Package, known: Mapping[str, str], deliver: Deliver, log: OnLog) -> SourceReport:
         new = [finding for finding in self.findings if known.get(finding.ref) != finding.commit]
         self.delivered = [finding.ref for finding in new]
         await deliver(new)
+        self.meanwhile()
         if self.error is not None:
             raise self.error
         return SourceReport(refs=frozenset(finding.ref for finding in self.findings), **self.report)
@@ -135,6 +137,17 @@ class UpdateTests(UpdatingTestCase):
         self.assertEqual([EventKind.REFRESHED], [event.kind for event in self.events])
         self.assertEqual((first, self.now), (self.held().stable_modified_at, self.held().dev_modified_at))
         self.assertEqual(2, self.revisions.current("packages"))  # a crawl that found nothing new is no news
+
+    def test_told_when_published(self) -> None:
+        """The feed has a change at the time at which it is published, not at which the reading began."""
+
+        def meanwhile() -> None:
+            self.now += timedelta(minutes=20)
+
+        self.source.meanwhile = meanwhile
+        self.run_update()
+        changes = self.ok(self.packages.changes(NEW_YEAR + timedelta(seconds=1), 10))
+        self.assertEqual({self.now}, {change.at for change in changes})
 
     def test_vanished(self) -> None:
         """A tag that is gone is gone at the next crawl; its reference is still known."""
