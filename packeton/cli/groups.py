@@ -65,17 +65,8 @@ def update(paths: tuple[str, ...], data: str | None, name: str, **options: Any) 
     """Change the group NAME; what is not given stays. --package and --mirror replace what it had."""
 
     async def work(accounts: Accounts) -> Group:
-        changed = _changed(await accounts.audiences.named(name), options)
-        lines = () if options["no_packages"] else changed.lines
-        removed = {text.lower() for text in options["removed"]}
-        lines = tuple(line for line in lines if line.package not in removed)
-        changed = evolve(
-            changed,
-            name=options["new_name"] or changed.name,
-            lines=(*lines, *_lines(options["added"])),
-            mirrors=() if options["no_mirrors"] else changed.mirrors,
-        )
-        return await accounts.audiences.save(changed, force=options["force"])
+        found = await accounts.audiences.named(name)
+        return await accounts.audiences.change(found.id, lambda held: _updated(held, options), force=options["force"])
 
     _told(with_accounts(paths, data, work), "updated", as_json=options["as_json"])
 
@@ -118,6 +109,19 @@ def delete(paths: tuple[str, ...], data: str | None, name: str, *, as_json: bool
         print_json({"id": deleted.id})
     else:
         click.echo(f"{name} deleted")
+
+
+def _updated(group: Group, options: dict[str, Any]) -> Group:
+    """Return *group* with what the options of update say."""
+    changed = _changed(group, options)
+    lines = () if options["no_packages"] else changed.lines
+    removed = {text.lower() for text in options["removed"]}
+    return evolve(
+        changed,
+        name=options["new_name"] or changed.name,
+        lines=(*(line for line in lines if line.package not in removed), *_lines(options["added"])),
+        mirrors=() if options["no_mirrors"] else changed.mirrors,
+    )
 
 
 def _changed(group: Group, options: dict[str, Any]) -> Group:

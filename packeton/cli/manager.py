@@ -109,14 +109,16 @@ async def _change(
     if options["delete"]:
         await accounts.people.remove(user.id)
         return [f"User {user.name} was deleted"]
-    changes: dict[str, Any] = {"roles": _roles(user.roles, options)}
+    changes: dict[str, Any] = {}
     if options["email"] is not None:
         changes["email"] = options["email"]
     if options["enabled"] is not None:
         changes["enabled"] = options["enabled"] == "1"
     lines = []
-    if changes != {"roles": user.roles} or options["password"]:
-        user = await accounts.people.change(user.id, changes, password=options["password"])
+    if changes or options["password"] or _roles(user.roles, options) != user.roles:
+        user = await accounts.people.change(
+            user.id, changes, password=options["password"], roles=lambda held: _roles(held, options)
+        )
         lines.append(f"User {user.name} was updated")
     if options["regenerate_token"]:
         issued = await accounts.issuing.api_token(user.id)

@@ -65,15 +65,10 @@ def update(paths: tuple[str, ...], data: str | None, slug: str, **options: Any) 
     """Change the sub-repository at /SLUG; what is not given stays. --package and --host replace what it had."""
 
     async def work(accounts: Accounts) -> Subrepo:
-        changed = _changed(await accounts.repositories.named(slug), options)
-        packages = (changed.packages | set(options["added"])) - {name.lower() for name in options["removed"]}
-        changed = evolve(
-            changed,
-            slug=options["new_slug"] or changed.slug,
-            packages=packages,
-            hosts=() if options["no_hosts"] else changed.hosts,
+        found = await accounts.repositories.named(slug)
+        return await accounts.repositories.change(
+            found.id, lambda held: _updated(held, options), force=options["force"]
         )
-        return await accounts.repositories.save(changed, force=options["force"])
 
     _told(with_accounts(paths, data, work), "updated", as_json=options["as_json"])
 
@@ -112,6 +107,17 @@ def delete(paths: tuple[str, ...], data: str | None, slug: str, *, as_json: bool
         print_json({"id": deleted})
     else:
         click.echo(f"{slug} deleted")
+
+
+def _updated(subrepo: Subrepo, options: dict[str, Any]) -> Subrepo:
+    """Return *subrepo* with what the options of update say."""
+    changed = _changed(subrepo, options)
+    return evolve(
+        changed,
+        slug=options["new_slug"] or changed.slug,
+        packages=(changed.packages | set(options["added"])) - {name.lower() for name in options["removed"]},
+        hosts=() if options["no_hosts"] else changed.hosts,
+    )
 
 
 def _changed(subrepo: Subrepo, options: dict[str, Any]) -> Subrepo:

@@ -110,10 +110,12 @@ def update(paths: tuple[str, ...], data: str | None, name: str, **options: Any) 
             changes["enabled"] = options["enabled"]
         if options["no_groups"]:
             changes["groups"] = ()
-        if options["added"] or options["removed"]:
-            held = changes.get("roles", account.user.roles)
-            changes["roles"] = (held | set(options["added"])) - set(options["removed"])
-        changed = await accounts.people.change(account.user.id, changes, password=options["password"])
+        changed = await accounts.people.change(
+            account.user.id,
+            changes,
+            password=options["password"],
+            roles=lambda held: (held | set(options["added"])) - set(options["removed"]),
+        )
         if options["regenerate_token"] or options["api_token"]:
             issued = await accounts.issuing.api_token(changed.id, options["api_token"])
             return _document(changed) | {"apiToken": issued.secret}

@@ -4,7 +4,7 @@ The ports to users, groups, tokens and sub-repositories.
 Every method may raise StorageFailed. Every change moves `Subject.ACCESS` in the same transaction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,11 @@ __all__ = [
     "IUserRecords",
     "TokenOwner",
     "TokenUse",
+    "UserChange",
 ]
+
+
+UserChange = Mapping[str, Any] | Callable[[User], Mapping[str, Any]]
 
 
 class IUserProvider(Interface):
@@ -57,9 +61,12 @@ class IUserRecords(IUserProvider):
     async def create(user: User) -> User:
         """Insert; the id of *user* does not count. Raises Conflict: name or address are taken. Invalid: no group."""
 
-    async def change(user_id: int, changes: Mapping[str, Any]) -> User:
+    async def change(user_id: int, changes: UserChange) -> User:
         """
         Set these fields (of `User`; also `groups`), and return the user.
+
+        A function gets the user as it is stored now, and nobody else changes it in between; it is brief, not called on
+        the reactor's thread, and what it raises leaves all as it was.
 
         Raises NotFound, Conflict: name or address are taken. Invalid: a group that is not there.
         """
@@ -92,8 +99,12 @@ class IGroupRecords(Interface):
     async def create(group: Group) -> Group:
         """Insert; the id of *group* does not count. Raises Conflict: the name is taken."""
 
-    async def save(group: Group) -> None:
-        """Replace by id, with lines and mirrors. Raises NotFound, Conflict: the name is taken."""
+    async def replace(before: Group, after: Group) -> bool:
+        """
+        Put *after*, with lines and mirrors, in the place of what is stored under its id.
+
+        Returns False when that is not *before* any more; nothing happens then. Raises Conflict: the name is taken.
+        """
 
     async def remove(group_id: int) -> bool:
         """Delete one; say if there was one."""
@@ -166,8 +177,12 @@ class ISubrepoRecords(Interface):
     async def create(subrepo: Subrepo) -> Subrepo:
         """Insert; the id of *subrepo* does not count. Raises Conflict: slug or host are taken."""
 
-    async def save(subrepo: Subrepo) -> None:
-        """Replace by id. Raises NotFound, Conflict: slug or host are taken."""
+    async def replace(before: Subrepo, after: Subrepo) -> bool:
+        """
+        Put *after* in the place of what is stored under its id.
+
+        Returns False when that is not *before* any more; nothing happens then. Raises Conflict: slug or host are taken.
+        """
 
     async def remove(subrepo_id: int) -> bool:
         """Delete one; say if there was one."""

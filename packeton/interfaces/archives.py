@@ -86,11 +86,14 @@ class IUploadRecords(Interface):
     async def listed(with_ids: Iterable[int] = ()) -> Sequence[Upload]:
         """Return what no package uses, and these, newest first; at most 1,000."""
 
-    async def mark(upload_ids: Iterable[int], *, used: bool) -> None:
-        """Note if packages need these."""
+    async def take(upload_ids: Iterable[int]) -> None:
+        """Note that a package needs these."""
 
-    async def remove(upload_id: int) -> bool:
-        """Forget one; say if there was one."""
+    async def release(upload_ids: Iterable[int]) -> None:
+        """Note that a package does not need these any more; those that another one needs stay in use."""
+
+    async def remove_unused(upload_id: int) -> bool:
+        """Forget one unless it is in use; say if that happened."""
 
 
 class IFileStore(Interface):

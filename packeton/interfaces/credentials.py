@@ -1,6 +1,6 @@
 """The port to the credentials with which private repositories are reached."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -47,8 +47,18 @@ class ICredentialRecords(Interface):
     async def listed(owner_id: int | None = None) -> Sequence[Credential]:
         """Return all, or those of a user, by name; without their secrets."""
 
-    async def save(credential: Credential) -> Credential:
-        """Insert, or replace by id; return it with its id."""
+    async def create(credential: Credential) -> Credential:
+        """Insert; return it with its id."""
+
+    async def change(credential_id: int, change: Callable[[Credential], Credential]) -> Credential:
+        """
+        Keep what *change* makes of the credential as it is stored now; nobody else changes it in between.
+
+        *change* is not called on the reactor's thread; what it raises leaves all as it was.
+
+        Raises:
+            NotFound, Unsealable.
+        """
 
     async def used_by(credential_id: int) -> Sequence[str]:
         """Return the names of the packages that have it, sorted."""

@@ -278,20 +278,16 @@ class IPackageRecords(Interface):
     async def create(package: Package) -> Package:
         """Store a new package with its maintainers; return it with its id. Raises Conflict: the name is taken."""
 
-    async def save(package: Package) -> Package:
-        """
-        Replace all fields of a package but id, name, modification dates and revision; its revision moves, and so do the
-        modification dates when something changed that metadata shows. Return what is stored now.
-
-        Raises:
-            NotFound: It was removed meanwhile.
-        """
-
     async def change(package_id: int, change: Callable[[Package], Package]) -> Package:
         """
         Save what *change* makes of the package as it is stored now; nobody else changes it in between.
 
-        *change* is brief, and not called on the reactor's thread. Raises as `save`.
+        Id, name, modification dates and revision stay out of its reach: the revision moves, and so do the dates when
+        something changed that metadata shows. *change* is brief, and not called on the reactor's thread; what it
+        raises leaves all as it was. Returns what is stored now.
+
+        Raises:
+            NotFound: It was removed meanwhile.
         """
 
     async def crawled(package_ids: Sequence[int], at: datetime) -> None:

@@ -1,6 +1,6 @@
 """The ports to sessions, remembered browsers and used one-time codes. Every method may raise StorageFailed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from zope.interface import Interface
@@ -23,8 +23,12 @@ class ISessionRecords(Interface):
     async def add(session: Session) -> None:
         """Insert one. Raises NotFound: the user is gone."""
 
-    async def save(session: Session) -> bool:
-        """Replace what may change; say if the session is still there."""
+    async def change(digest: str, change: Callable[[Session], Session]) -> Session | None:
+        """
+        Keep what *change* makes of a session as it is stored now; return that, or None where it has ended.
+
+        Nobody else changes it in between. *change* is brief, and not called on the reactor's thread.
+        """
 
     async def remove(digest: str) -> None:
         """End one, if there is one."""

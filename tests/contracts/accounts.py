@@ -163,13 +163,11 @@ class AccountRecordsContract:
         member = self.new_user(groups=(group.id,))
         other = self.new_group("h")
         with self.assertRaises(Conflict):
-            self.done(self.groups.save(evolve(other, name="g")))
-        self.moves(self.groups.save(Group(id=group.id, name="g2")))
+            self.done(self.groups.replace(other, evolve(other, name="g")))
+        self.assertTrue(self.moves(self.groups.replace(found, Group(id=group.id, name="g2"))))
         self.assertEqual([Group(id=group.id, name="g2"), other], self.done(self.groups.listing()))
         self.assertEqual([other], self.done(self.groups.listing(5, 1)))
         self.assertEqual([member], self.done(self.groups.members(group.id)))
-        with self.assertRaises(NotFound):
-            self.done(self.groups.save(Group(id=999, name="x")))
         self.assertTrue(self.moves(self.groups.remove(group.id)))
         self.assertFalse(self.done(self.groups.remove(group.id)))
         self.assertEqual((), self.done(self.users.get(member.id)).user.groups)
@@ -251,15 +249,14 @@ class AccountRecordsContract:
             with self.assertRaises(Conflict):
                 self.done(self.subrepos.create(wrong))
         with self.assertRaises(Conflict):
-            self.done(self.subrepos.save(evolve(two, slug="one")))
-        self.moves(self.subrepos.save(evolve(one, hosts=("b.example",), packages=frozenset())))
+            self.done(self.subrepos.replace(two, evolve(two, slug="one")))
+        self.assertTrue(self.moves(self.subrepos.replace(one, evolve(one, hosts=("b.example",), packages=frozenset()))))
         self.assertEqual([evolve(one, hosts=("b.example",), packages=frozenset()), two], self.done(self.subrepos.listing()))
         self.moves(self.subrepos.add_package(two.id, "c/c"))
         self.done(self.subrepos.add_package(two.id, "c/c"))
         self.assertEqual({"c/c"}, self.done(self.subrepos.get(two.id)).packages)
-        for call in (self.subrepos.add_package(999, "c/c"), self.subrepos.save(evolve(two, id=999, slug="z"))):
-            with self.assertRaises(NotFound):
-                self.done(call)
+        with self.assertRaises(NotFound):
+            self.done(self.subrepos.add_package(999, "c/c"))
         self.assertTrue(self.moves(self.subrepos.remove(one.id)))
         self.assertFalse(self.done(self.subrepos.remove(one.id)))
         self.assertEqual([two.id], [left.id for left in self.done(self.subrepos.listing())])

@@ -95,7 +95,7 @@ class ApiMatrixTests(MatrixTestCase):
         }  # fmt: skip
         state = {"lock": "0", "checkedAt": "2025-01-01T00:00:00+00:00", "versions": {"x/y": "1.0"}, "advisories": [kept]}
         held = self.access.done(records.find("acme/a"))
-        self.access.done(records.save(evolve(held, settings={"securityAudit": state})))
+        self.access.done(records.change(held.id, lambda one: evolve(one, settings={"securityAudit": state})))
         shown = {
             "advisoryId": "PKSA-1", "packageName": "x/y", "version": "1.0", "affectedVersions": "<2", "title": "Leaks",
             "link": "https://e.example/1", "cve": "CVE-1", "severity": "high", "reportedAt": None,

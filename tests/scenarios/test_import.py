@@ -41,7 +41,7 @@ class ImportTests(PackagesTestCase):
         known = cls.installation.do(cls.installation.packages.get(cls.packages["acme/known"].id))
         assert known is not None
         host, path = place_of(known.url, known.repo_type)
-        cls.installation.do(cls.installation.packages.save(evolve(known, host=host, path=path)))
+        cls.installation.do(cls.installation.packages.change(known.id, lambda held: evolve(held, host=host, path=path)))
         for name in ("acme/one", "acme/two", "acme/three"):
             cls.git.make(name, tags=("1.0.0",))
         upstream = ThreadingHTTPServer(("127.0.0.1", 0), _Repository)

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 from unittest import SkipTest, TestCase
 
+from attrs import evolve
+
+from packeton.core.access.patterns import parse_line
 from packeton.interfaces.packages import RepoType
 from tests.support.client import Answer, fetch
 from tests.support.composer import Composer, composer_missing
@@ -264,10 +267,8 @@ class AccessTests(PackagesTestCase):
         seen = []
         since: dict[str, str] = {}
         for lines in (("okvpn/satis-api:^1.0",), ("okvpn/satis-api",), ("okvpn/satis-api:^1.0",)):
-            from packeton.core.access.accounts import Group
-            from packeton.core.access.patterns import parse_line
-
-            self.installation.do(self.installation.groups.save(Group(id=group, name="g", lines=tuple(map(parse_line, lines)))))
+            held = self.installation.do(self.installation.groups.get(group))
+            self.installation.do(self.installation.groups.replace(held, evolve(held, lines=tuple(map(parse_line, lines)))))
             time.sleep(0.8)
             answer = fetch(self.server.url + path, headers=since)
             self.assertEqual(200, answer.status)

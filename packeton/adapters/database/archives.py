@@ -8,13 +8,15 @@ from sqlalchemy import Connection, delete, insert, or_, select, update
 from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
-from packeton.adapters.database.tables.packages import archives, uploads
+from packeton.adapters.database.tables.packages import archives, packages, uploads
+from packeton.core.composer.submissions import uploads_of
 from packeton.interfaces.archives import BuiltFile, IArchiveRecords, IUploadRecords, Upload
 
 __all__ = ["ArchiveRecords", "UploadRecords"]
 
 MAX_LISTED = 1000
 AT_ONCE = 200
+WITH_UPLOADS = ("artifact", "custom", "virtual")
 
 
 @implementer(IArchiveRecords)
@@ -134,21 +136,34 @@ class UploadRecords:
 
         return await self._database.read(work)
 
-    async def mark(self, upload_ids: Iterable[int], *, used: bool) -> None:
-        """Note if packages need these."""
+    async def take(self, upload_ids: Iterable[int]) -> None:
+        """Note that a package needs these."""
         chosen = list(upload_ids)
+        await self._database.run(lambda connection: _mark(connection, chosen, used=True))
+
+    async def release(self, upload_ids: Iterable[int]) -> None:
+        """Note that a package does not need these any more."""
+        chosen = set(upload_ids)
 
         def work(connection: Connection) -> None:
-            for some in range(0, len(chosen), AT_ONCE):
-                here = uploads.c.id.in_(chosen[some : some + AT_ONCE])
-                connection.execute(update(uploads).where(here).values(used=used))
+            owners = select(packages.c.settings).where(packages.c.repo_type.in_(WITH_UPLOADS))
+            needed = {number for settings in connection.scalars(owners) for number in uploads_of(settings)}
+            _mark(connection, sorted(chosen - needed), used=False)
 
-        await self._database.run(work)
+        if chosen:
+            await self._database.run(work)
 
-    async def remove(self, upload_id: int) -> bool:
-        """Forget one."""
+    async def remove_unused(self, upload_id: int) -> bool:
+        """Forget one unless it is in use."""
 
         def work(connection: Connection) -> bool:
-            return connection.execute(delete(uploads).where(uploads.c.id == upload_id)).rowcount > 0
+            unused = (uploads.c.id == upload_id) & ~uploads.c.used
+            return connection.execute(delete(uploads).where(unused)).rowcount > 0
 
         return await self._database.run(work)
+
+
+def _mark(connection: Connection, upload_ids: Sequence[int], *, used: bool) -> None:
+    for some in range(0, len(upload_ids), AT_ONCE):
+        here = uploads.c.id.in_(upload_ids[some : some + AT_ONCE])
+        connection.execute(update(uploads).where(here).values(used=used))

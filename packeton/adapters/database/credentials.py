@@ -46,29 +46,35 @@ class CredentialRecords:
 
         return await self._database.read(work)
 
-    async def save(self, credential: Credential) -> Credential:
-        """Insert, or replace by id."""
+    async def create(self, credential: Credential) -> Credential:
+        """Insert."""
 
         def work(connection: Connection) -> Credential:
-            values: dict[str, Any] = {
-                "name": credential.name,
-                "owner_id": credential.owner_id,
-                "shared": credential.shared,
-                "fingerprint": credential.fingerprint,
-                "created_at": credential.created_at,
-            }
-            number = credential.id
-            if not number:
-                made = connection.execute(insert(credentials).values(**values)).inserted_primary_key
-                assert made is not None
-                number = made[0]
-            values |= _sealed(evolve(credential, id=number), self._sealer())
-            changed = connection.execute(update(credentials).where(credentials.c.id == number).values(**values))
-            if changed.rowcount == 0:
-                raise NotFound("there is no such credential any more")
-            return evolve(credential, id=number)
+            key = connection.execute(insert(credentials).values(**_values(credential))).inserted_primary_key
+            assert key is not None, "an insert of one row has a key"
+            made = evolve(credential, id=key[0])
+            self._write(connection, made)
+            return made
 
         return await self._database.run(work)
+
+    async def change(self, credential_id: int, change: Callable[[Credential], Credential]) -> Credential:
+        """Replace one by what *change* makes of it, in one transaction."""
+
+        def work(connection: Connection) -> Credential:
+            chosen = select(credentials).where(credentials.c.id == credential_id).with_for_update()
+            row = connection.execute(chosen).one_or_none()
+            if row is None:
+                raise NotFound("no such credential")
+            changed = change(_opened(row, self._sealer()))
+            self._write(connection, changed)
+            return changed
+
+        return await self._database.run(work)
+
+    def _write(self, connection: Connection, credential: Credential) -> None:
+        values = _values(credential) | _sealed(credential, self._sealer())
+        connection.execute(update(credentials).where(credentials.c.id == credential.id).values(**values))
 
     async def used_by(self, credential_id: int) -> Sequence[str]:
         """Return the names of its packages."""
@@ -86,6 +92,16 @@ class CredentialRecords:
             return connection.execute(delete(credentials).where(credentials.c.id == credential_id)).rowcount > 0
 
         return await self._database.run(work)
+
+
+def _values(credential: Credential) -> dict[str, Any]:
+    return {
+        "name": credential.name,
+        "owner_id": credential.owner_id,
+        "shared": credential.shared,
+        "fingerprint": credential.fingerprint,
+        "created_at": credential.created_at,
+    }
 
 
 def _sealed(credential: Credential, sealer: Sealer) -> dict[str, str | None]:

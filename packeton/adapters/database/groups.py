@@ -14,7 +14,7 @@ from packeton.adapters.database.tables.accounts import group_members as members
 from packeton.adapters.database.tables.accounts import group_mirrors as mirrors
 from packeton.adapters.database.tables.accounts import user_groups as groups
 from packeton.core.access.accounts import Group, User
-from packeton.errors import NotFound, Taken
+from packeton.errors import Taken
 from packeton.interfaces.accounts import IGroupRecords
 from packeton.interfaces.revisions import Subject
 
@@ -65,8 +65,7 @@ class GroupRecords:
 
         def work(connection: Connection) -> Group:
             _refuse_name(connection, group.name, None)
-            values = {"name": group.name, "updates_until": group.updates_until, "min_stability": group.min_stability}
-            new = connection.execute(insert(groups).values(**values)).inserted_primary_key
+            new = connection.execute(insert(groups).values(**_values(group))).inserted_primary_key
             assert new is not None, "an insert of one row has a key"
             made = evolve(group, id=new[0])
             _write(connection, made)
@@ -74,17 +73,20 @@ class GroupRecords:
 
         return await self._revisions.changing(Subject.ACCESS, work)
 
-    async def save(self, group: Group) -> None:
-        """Replace by id."""
+    async def replace(self, before: Group, after: Group) -> bool:
+        """Put *after* in the place of *before*, if that is still what is stored."""
+        here = groups.c.id == before.id
 
-        def work(connection: Connection) -> None:
-            _refuse_name(connection, group.name, group.id)
-            values = {"name": group.name, "updates_until": group.updates_until, "min_stability": group.min_stability}
-            if connection.execute(update(groups).where(groups.c.id == group.id).values(**values)).rowcount == 0:
-                raise NotFound("no such group")
-            _write(connection, group)
+        def work(connection: Connection) -> bool:
+            connection.execute(select(groups.c.id).where(here).with_for_update())
+            if _one(connection, here) != before:
+                return False
+            _refuse_name(connection, after.name, before.id)
+            connection.execute(update(groups).where(here).values(**_values(after)))
+            _write(connection, after)
+            return True
 
-        await self._revisions.changing(Subject.ACCESS, work)
+        return await self._revisions.changing(Subject.ACCESS, work)
 
     async def remove(self, group_id: int) -> bool:
         """Delete one."""
@@ -107,6 +109,10 @@ class GroupRecords:
 
 def _one(connection: Connection, where: ColumnElement[bool]) -> Group | None:
     return next(iter(read_groups(connection, where)), None)
+
+
+def _values(group: Group) -> dict[str, object]:
+    return {"name": group.name, "updates_until": group.updates_until, "min_stability": group.min_stability}
 
 
 def _refuse_name(connection: Connection, name: str, but: int | None) -> None:

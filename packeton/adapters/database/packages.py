@@ -31,7 +31,7 @@ from packeton.interfaces.packages import (
 __all__ = ["PackageRecords", "note_change"]
 
 SECOND = timedelta(seconds=1)
-KEPT_BY_SAVE = frozenset({"name", "created_at", "stable_modified_at", "dev_modified_at", "revision"})
+KEPT_BY_CHANGE = frozenset({"name", "created_at", "stable_modified_at", "dev_modified_at", "revision"})
 SHOWN = ("abandoned", "replacement", "archived", "visible_for_all", "repo_type")
 """What metadata shows, or what decides who sees it."""
 NEVER_STALE = ("artifact", "custom", "virtual")
@@ -124,24 +124,20 @@ class PackageRecords:
 
         return await self._database.run(work)
 
-    async def save(self, package: Package) -> Package:
-        """Replace the fields of a package; dates of its metadata move when something changed that it shows."""
-        return await self.change(package.id, lambda _: package)
-
     async def change(self, package_id: int, change: Callable[[Package], Package]) -> Package:
         """Replace the fields of a package by what *change* makes of those that are stored, in one transaction."""
 
         def work(connection: Connection) -> Package:
-            held = _read(connection, package_id)
+            held = _read(connection, package_id, lock=True)
             package = change(held)
-            values = {name: value for name, value in _values(package).items() if name not in KEPT_BY_SAVE}
+            values = {name: value for name, value in _values(package).items() if name not in KEPT_BY_CHANGE}
             values["revision"] = _next_revision(connection)
-            connection.execute(update(packages).where(packages.c.id == package.id).values(**values))
-            _set_maintainers(connection, package.id, package.maintainers)
+            connection.execute(update(packages).where(packages.c.id == package_id).values(**values))
+            _set_maintainers(connection, package_id, package.maintainers)
             if any(getattr(held, name) != getattr(package, name) for name in SHOWN):
                 moment = package.updated_at or held.stable_modified_at
-                touched(connection, package.id, stable=True, dev=True, at=moment)
-            return _read(connection, package.id)
+                touched(connection, package_id, stable=True, dev=True, at=moment)
+            return _read(connection, package_id)
 
         return await self._database.run(work)
 
@@ -218,7 +214,7 @@ SUMMARY = (
 
 def touched(connection: Connection, package_id: int, *, stable: bool, dev: bool, at: datetime) -> None:
     """Move the dates of a package's metadata, by a second at least, its revision, and the feed of changes."""
-    held = connection.execute(select(packages).where(packages.c.id == package_id)).one_or_none()
+    held = connection.execute(select(packages).where(packages.c.id == package_id).with_for_update()).one_or_none()
     if held is None:
         return
     moment = at.replace(microsecond=0)
@@ -247,8 +243,9 @@ def _values(package: Package) -> dict[str, Any]:
     return {**values, "repo_type": str(package.repo_type), "settings": dict(package.settings)}
 
 
-def _read(connection: Connection, package_id: int) -> Package:
-    row = connection.execute(select(packages).where(packages.c.id == package_id)).one_or_none()
+def _read(connection: Connection, package_id: int, *, lock: bool = False) -> Package:
+    chosen = select(packages).where(packages.c.id == package_id)
+    row = connection.execute(chosen.with_for_update() if lock else chosen).one_or_none()
     if row is None:
         raise NotFound("there is no such package any more")
     return _package(row, _maintainers(connection, [package_id]))

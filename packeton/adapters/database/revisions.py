@@ -10,7 +10,6 @@ from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
 from packeton.adapters.database.tables.accounts import revisions
-from packeton.errors import Conflict
 from packeton.interfaces.revisions import IRevisions
 
 __all__ = ["Revisions", "bump_in"]
@@ -36,19 +35,10 @@ class Revisions:
         return self._note(subject, number)
 
     async def changing(self, subject: str, work: Callable[[Connection], T]) -> T:
-        """
-        Run *work* and move *subject* on, in one transaction; for other records.
-
-        Raises:
-            Conflict: *work* broke a rule of the schema, which can only be that something exists already.
-        """
+        """Run *work* and move *subject* on, in one transaction; for other records. Raises as `Database.run`."""
 
         def both(connection: Connection) -> tuple[T, int]:
-            try:
-                result = work(connection)
-            except IntegrityError as error:
-                raise Conflict("this exists already, or has changed meanwhile") from error
-            return result, bump_in(connection, subject)
+            return work(connection), bump_in(connection, subject)
 
         result, number = await self._database.run(both)
         self._note(subject, number)

@@ -1,6 +1,6 @@
 """SessionRecords: sessions, remembered browsers and used one-time codes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -47,10 +47,19 @@ class SessionRecords:
 
         await self._database.run(work)
 
-    async def save(self, session: Session) -> bool:
-        """Replace what may change."""
-        change = update(sessions).where(sessions.c.digest == session.digest).values(**_values(session))
-        return await self._database.run(lambda connection: connection.execute(change).rowcount == 1)
+    async def change(self, digest: str, change: Callable[[Session], Session]) -> Session | None:
+        """Replace one by what *change* makes of it, in one transaction."""
+        here = sessions.c.digest == digest
+
+        def work(connection: Connection) -> Session | None:
+            row = connection.execute(select(sessions).where(here).with_for_update()).one_or_none()
+            if row is None:
+                return None
+            changed = change(_session(row))
+            connection.execute(update(sessions).where(here).values(**_values(changed)))
+            return changed
+
+        return await self._database.run(work)
 
     async def remove(self, digest: str) -> None:
         """End one, if there is one."""

@@ -54,17 +54,20 @@ class SubrepoRecords:
 
         return await self._revisions.changing(Subject.ACCESS, work)
 
-    async def save(self, subrepo: Subrepo) -> None:
-        """Replace by id."""
+    async def replace(self, before: Subrepo, after: Subrepo) -> bool:
+        """Put *after* in the place of *before*, if that is still what is stored."""
+        here = subrepos.c.id == before.id
 
-        def work(connection: Connection) -> None:
-            _refuse_taken(connection, subrepo, subrepo.id)
-            statement = update(subrepos).where(subrepos.c.id == subrepo.id).values(**_values(subrepo))
-            if connection.execute(statement).rowcount == 0:
-                raise NotFound("no such sub-repository")
-            _write(connection, subrepo)
+        def work(connection: Connection) -> bool:
+            connection.execute(select(subrepos.c.id).where(here).with_for_update())
+            if _one(connection, here) != before:
+                return False
+            _refuse_taken(connection, after, before.id)
+            connection.execute(update(subrepos).where(here).values(**_values(after)))
+            _write(connection, after)
+            return True
 
-        await self._revisions.changing(Subject.ACCESS, work)
+        return await self._revisions.changing(Subject.ACCESS, work)
 
     async def remove(self, subrepo_id: int) -> bool:
         """Delete one."""

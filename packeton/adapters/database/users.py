@@ -1,6 +1,6 @@
 """UserRecords: our own users."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from packeton.adapters.database.tables.accounts import group_members as members
 from packeton.adapters.database.tables.accounts import user_groups, users
 from packeton.core.access.accounts import Account, User
 from packeton.errors import InvalidFields, NotFound, Taken
-from packeton.interfaces.accounts import IUserRecords
+from packeton.interfaces.accounts import IUserRecords, UserChange
 from packeton.interfaces.revisions import Subject
 
 __all__ = ["UserRecords"]
@@ -100,17 +100,20 @@ class UserRecords:
 
         return await self._revisions.changing(Subject.ACCESS, work)
 
-    async def change(self, user_id: int, changes: Mapping[str, Any]) -> User:
+    async def change(self, user_id: int, changes: UserChange) -> User:
         """Set these fields."""
 
         def work(connection: Connection) -> User:
-            account = read_account(connection, users.c.id == user_id)
-            if account is None or account.user is None:
+            here = users.c.id == user_id
+            connection.execute(select(users.c.id).where(here).with_for_update())
+            found = read_users(connection, [user_id])
+            if not found:
                 raise NotFound("no such user")
-            changed = evolve(account.user, **changes)
+            fields = changes(found[0]) if callable(changes) else changes
+            changed = evolve(found[0], **fields)
             _refuse_taken(connection, changed)
-            connection.execute(update(users).where(users.c.id == user_id).values(**_values(changed)))
-            if "groups" in changes:
+            connection.execute(update(users).where(here).values(**_values(changed)))
+            if "groups" in fields:
                 connection.execute(delete(members).where(members.c.user_id == user_id))
                 _join(connection, changed)
             return changed

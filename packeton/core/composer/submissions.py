@@ -17,7 +17,7 @@ from packeton.core.composer.manifest_names import validate_package_name
 from packeton.core.composer.versions import normalize
 from packeton.errors import Invalid, InvalidFields
 
-__all__ = ["TYPES", "Submission", "read_submission"]
+__all__ = ["TYPES", "Submission", "read_submission", "uploads_of"]
 
 VCS_FIELDS: Final = ("repository", "credentials")
 COMMON: Final = ("visibleForAll", "disabledUpdate")
@@ -58,6 +58,12 @@ class Submission:
     """Those that were said, by the names of `Package.settings`."""
     given: frozenset[str] = frozenset()
     """The fields that were said."""
+
+
+def uploads_of(settings: Mapping[str, Any]) -> list[int]:
+    """Return the uploads that a package with these settings needs."""
+    entries = settings.get("customVersions") or ()
+    return [*(settings.get("archives") or ()), *(entry["dist"] for entry in entries if entry.get("dist"))]
 
 
 def read_submission(

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from packeton.core.access.accounts import AclLine, Group, Subrepo
 from packeton.core.access.patterns import checked_line, checked_stability, is_pattern
 from packeton.core.access.repositories import RESERVED_SLUGS, SLUG
-from packeton.errors import Invalid, InvalidFields, NotFound
+from packeton.errors import Conflict, Invalid, InvalidFields, NotFound
 from packeton.interfaces.accounts import IGroupRecords, ISubrepoRecords
 
 __all__ = ["Groups", "IsPackage", "Subrepositories"]
@@ -17,6 +17,7 @@ __all__ = ["Groups", "IsPackage", "Subrepositories"]
 IsPackage = Callable[[str], Awaitable[bool]]
 """Says if there is a package of ours of this name."""
 
+ATTEMPTS: Final = 5
 MAX_NAME: Final = 64
 MAX_LINES: Final = 20_000
 HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,189}[a-z0-9])?")
@@ -44,15 +45,21 @@ class Groups:
         made: Group = await self._groups.create(await self._checked(group, (), force=force))
         return made
 
-    async def save(self, group: Group, *, force: bool = False) -> Group:
-        """Replace a group by its id. Lines that it had are not asked about. Raises also NotFound."""
-        before: Group | None = await self._groups.get(group.id)
-        if before is None:
-            raise NotFound("no such group")
-        known = {line.package for line in before.lines}
-        checked = await self._checked(group, known, force=force)
-        await self._groups.save(checked)
-        return checked
+    async def change(self, group_id: int, change: Callable[[Group], Group], *, force: bool = False) -> Group:
+        """
+        Put what *change* makes of a group in its place; called again when somebody else was quicker.
+
+        Lines that the group had are not asked about. Raises as `create`; NotFound.
+        """
+        for _ in range(ATTEMPTS):
+            before: Group | None = await self._groups.get(group_id)
+            if before is None:
+                raise NotFound("no such group")
+            known = {line.package for line in before.lines}
+            checked = await self._checked(change(before), known, force=force)
+            if await self._groups.replace(before, checked):
+                return checked
+        raise Conflict("others are changing this group")
 
     async def remove(self, group_id: int) -> None:
         """Delete a group. Raises NotFound."""
@@ -111,14 +118,22 @@ class Subrepositories:
         made: Subrepo = await self._subrepos.create(await self._checked(subrepo, frozenset(), force=force))
         return made
 
-    async def save(self, subrepo: Subrepo, *, force: bool = False) -> Subrepo:
-        """Replace one by its id. Raises InvalidFields, NotFound, Conflict: slug or host are taken."""
-        before: Subrepo | None = await self._subrepos.get(subrepo.id)
-        if before is None:
-            raise NotFound("no such sub-repository")
-        checked = await self._checked(subrepo, before.packages, force=force)
-        await self._subrepos.save(checked)
-        return checked
+    async def change(
+        self, subrepo_id: int, change: Callable[[Subrepo], Subrepo], *, force: bool = False
+    ) -> Subrepo:
+        """
+        Put what *change* makes of one in its place; called again when somebody else was quicker.
+
+        Packages that it held are not asked about. Raises as `create`; NotFound.
+        """
+        for _ in range(ATTEMPTS):
+            before: Subrepo | None = await self._subrepos.get(subrepo_id)
+            if before is None:
+                raise NotFound("no such sub-repository")
+            checked = await self._checked(change(before), before.packages, force=force)
+            if await self._subrepos.replace(before, checked):
+                return checked
+        raise Conflict("others are changing this sub-repository")
 
     async def remove(self, subrepo_id: int) -> None:
         """Delete one. Raises NotFound."""

@@ -1,6 +1,7 @@
 """The second factor of a user: enrolment, codes, recovery codes. The secret is kept encrypted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from attrs import define
 from twisted.logger import Logger
@@ -34,14 +35,19 @@ class SecondFactors:
 
     async def propose(self, user: User) -> str:
         """Return the secret that waits to be confirmed, a new one where there is none. Raises Conflict: it is on."""
-        if self.is_on(user):
-            raise Conflict("the second factor is on already")
+        self._refuse_on(user)
         waiting = None if user.totp_secret is None else self._opened(user)
         if waiting is not None:
             return waiting
         secret = totp.new_secret(self._random)
-        await self._users.change(user.id, {"totp_secret": self._sealed(user, secret), "totp_confirmed_at": None})
-        return secret
+        sealed = self._sealed(user, secret)
+
+        def proposed(held: User) -> Mapping[str, Any]:
+            self._refuse_on(held)
+            waits = held.totp_secret is not None and self._opened(held) is not None
+            return {} if waits else {"totp_secret": sealed, "totp_confirmed_at": None}
+
+        return self._opened(await self._users.change(user.id, proposed)) or secret
 
     async def confirm(self, user: User, code: str) -> tuple[str, ...]:
         """
@@ -50,15 +56,21 @@ class SecondFactors:
         Raises:
             Conflict: it is on. Invalid: the code is wrong, or nothing was proposed.
         """
-        if self.is_on(user):
-            raise Conflict("the second factor is on already")
+        self._refuse_on(user)
         secret = None if user.totp_secret is None else self._opened(user)
         counter = None if secret is None else totp.verify(secret, code, self._now(), last_counter=None)
         if counter is None or not await self._sessions.use_code(user.id, counter):
             raise Invalid("That code is not right. Is the clock of your device?")
         codes = totp.new_recovery_codes(self._random)
         digests = tuple(totp.recovery_digest(one) for one in codes)
-        await self._users.change(user.id, {"totp_confirmed_at": self._now(), "totp_recovery": digests})
+
+        def confirmed(held: User) -> Mapping[str, Any]:
+            self._refuse_on(held)
+            if held.totp_secret != user.totp_secret:
+                raise Invalid("The secret has changed meanwhile. Begin again.")
+            return {"totp_confirmed_at": self._now(), "totp_recovery": digests}
+
+        await self._users.change(user.id, confirmed)
         return codes
 
     async def check(self, user: User, code: str) -> bool:
@@ -71,14 +83,26 @@ class SecondFactors:
         digest = totp.recovery_digest(code)
         if digest not in user.totp_recovery:
             return False
-        left = tuple(one for one in user.totp_recovery if one != digest)
-        await self._users.change(user.id, {"totp_recovery": left})
+
+        def used(held: User) -> Mapping[str, Any]:
+            if digest not in held.totp_recovery:
+                raise Invalid("this recovery code was used already")
+            return {"totp_recovery": tuple(one for one in held.totp_recovery if one != digest)}
+
+        try:
+            left = (await self._users.change(user.id, used)).totp_recovery
+        except Invalid:
+            return False
         log.info("{name} used a recovery code; {count} are left", name=user.name, count=len(left))
         return True
 
     async def turn_off(self, user: User) -> None:
         """Ask for no code any more."""
         await self._users.change(user.id, {"totp_secret": None, "totp_confirmed_at": None, "totp_recovery": ()})
+
+    def _refuse_on(self, user: User) -> None:
+        if self.is_on(user):
+            raise Conflict("the second factor is on already")
 
     def _sealed(self, user: User, secret: str) -> str:
         return self._sealer().seal(secret, context_of("users", "totp_secret", user.id))

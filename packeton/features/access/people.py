@@ -1,7 +1,7 @@
 """Users of our own: made, changed, deleted, with what a form or a command line may get wrong."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from attrs import fields_dict, frozen
@@ -68,9 +68,21 @@ class People:
             await self._users.remove(user.id)
             raise
 
-    async def change(self, user_id: int, changes: Mapping[str, Any], *, password: str | None = None) -> User:
+    async def change(
+        self,
+        user_id: int,
+        changes: Mapping[str, Any],
+        *,
+        password: str | None = None,
+        roles: Callable[[frozenset[str]], frozenset[str]] | None = None,
+    ) -> User:
         """
         Set these fields of a user; the name stays. A new password signs the user out everywhere.
+
+        Args:
+            changes: By the names of `User`.
+            password: In clear.
+            roles: What becomes of the roles that the user has then.
 
         Raises:
             InvalidFields, NotFound, Conflict: the address is taken.
@@ -83,7 +95,16 @@ class People:
         if password is not None:
             hashed = await self._in_thread(self._passwords.hash, password)
             changes |= {"password": hashed, "salt": None, "reset_digest": None}
-        changed: User = await self._users.change(user_id, changes)
+
+        def changing(held: User) -> Mapping[str, Any]:
+            if roles is None:
+                return changes
+            chosen = roles(changes.get("roles", held.roles))
+            if unfit := _wrong_fields({"roles": chosen - held.roles}, None):
+                raise InvalidFields(unfit)
+            return {**changes, "roles": chosen}
+
+        changed: User = await self._users.change(user_id, changing)
         if password is not None:
             await self._sessions.remove_all(user_id, changed.name)
         return changed

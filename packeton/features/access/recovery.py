@@ -131,7 +131,13 @@ class PasswordRecovery:
         changes |= {"reset_digest": None, "reset_requested_at": None}
         if token.startswith(INVITE):
             changes["enabled"] = True
-        await self.users.change(account.user.id, changes)
+
+        def taken(held: User) -> dict[str, object]:
+            if held.reset_digest != _digest(token):
+                raise NotFound("this link was used already, or is too old")
+            return changes
+
+        await self.users.change(account.user.id, taken)
         await self.sessions.close_all(account)
         log.info("{name} set a password by mail", name=account.name)
         return account
@@ -171,8 +177,6 @@ class PasswordRecovery:
             log.error("A mail about a password was not sent: {why}", why=str(error))
 
     async def _keep(self, user_id: int, token: str) -> User:
-        if await self.users.get(user_id) is None:
-            raise NotFound("no such user")
         return await self.users.change(
             user_id, {"reset_digest": _digest(token), "reset_requested_at": self.now()}
         )

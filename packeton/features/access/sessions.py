@@ -148,7 +148,8 @@ class Sessions:
         kept = None if digest is None else await self._records.find(digest)
         if kept is not None and kept.user_id is not None:
             now_is = await self._users.get(kept.user_id)
-            await self._records.save(evolve(kept, mark=password_mark(None if now_is is None else now_is.user)))
+            mark = password_mark(None if now_is is None else now_is.user)
+            await self._records.change(kept.digest, lambda session: evolve(session, mark=mark))
         return await self._records.remove_all(None if user is None else user.id, account.name, but=digest)
 
     async def of_account(self, account: Account) -> Sequence[Session]:
@@ -161,7 +162,7 @@ class Sessions:
         """Remember which sub-repository the session is to see; 0 is the root."""
         found = await self._session(cookie)
         if found is not None:
-            await self._records.save(evolve(found, repository=repository))
+            await self._records.change(found.digest, lambda session: evolve(session, repository=repository))
 
     async def expire(self) -> None:
         """Delete what ended."""
@@ -256,16 +257,20 @@ class Sessions:
         elif session.heard_at is not None and now - session.heard_at < HEARD_EVERY:
             account = Account(name=session.name, roles=frozenset(session.roles))
         else:
-            account, session = await self._heard(session)
+            account, heard = await self._heard(session)
+            if heard is None:
+                return None
+            session = heard
         if account is None or not account.is_open(now) or session.mark != password_mark(account.user):
             return None
         if now - session.seen_at >= SEEN_EVERY:
-            session = evolve(session, seen_at=now)
-            if not await self._records.save(session):
+            seen = await self._records.change(session.digest, lambda held: evolve(held, seen_at=now))
+            if seen is None:
                 return None
+            session = seen
         return SignedIn(account=account, session=session)
 
-    async def _heard(self, session: Session) -> tuple[Account | None, Session]:
+    async def _heard(self, session: Session) -> tuple[Account | None, Session | None]:
         """Ask the other system again; while it is away, what it said last holds."""
         try:
             account = await self._account(None, session.name)
@@ -274,10 +279,10 @@ class Sessions:
             return Account(name=session.name, roles=frozenset(session.roles)), session
         if account is None:
             await self._records.remove(session.digest)
-            return None, session
-        changed = evolve(session, roles=tuple(sorted(account.roles)), heard_at=self._now())
-        await self._records.save(changed)
-        return account, changed
+            return None, None
+        roles, now = tuple(sorted(account.roles)), self._now()
+        heard = await self._records.change(session.digest, lambda held: evolve(held, roles=roles, heard_at=now))
+        return account, heard
 
     async def _account(self, user_id: int | None, name: str) -> Account | None:
         if user_id is not None:

@@ -216,11 +216,15 @@ class SigningIn:
         return good
 
     async def _rehash(self, account: Account, password: str) -> None:
+        """Hash a password that is right again, unless another one was chosen meanwhile."""
         if account.user is None:
             return
+        stored = account.user.password
         try:
             fresh = await self.hashed(password)
-            await self.users.change(account.user.id, {"password": fresh, "salt": None})
+            await self.users.change(
+                account.user.id, lambda held: {"password": fresh, "salt": None} if held.password == stored else {}
+            )
         except PacketonError as error:  # the old hash is as good as before
             log.warn("The password of {name} was not hashed anew: {why}", name=account.name, why=str(error))
 

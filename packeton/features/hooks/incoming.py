@@ -127,7 +127,7 @@ class IncomingHooks:
 
     async def _update(self, package: Package) -> Job:
         if not package.auto_updated:
-            package = await self._packages.save(evolve(package, auto_updated=True))
+            package = await self._packages.change(package.id, lambda held: evolve(held, auto_updated=True))
         return await self._scheduling.update(package, priority=Priority.HOOK)
 
 

@@ -9,12 +9,12 @@ from twisted.logger import Logger
 from packeton.core.access.identities import Identity
 from packeton.core.access.repositories import Repository
 from packeton.core.access.rules import may_delete_package, may_edit_package, may_update_package, sees_package
-from packeton.core.composer.submissions import read_submission
+from packeton.core.composer.submissions import read_submission, uploads_of
 from packeton.errors import Denied, Invalid, NotFound, PacketonError
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.audiences import facts_of
 from packeton.features.packages.scheduling import Scheduling
-from packeton.features.packages.submitting import Checks, place_of, uploads_of
+from packeton.features.packages.submitting import Checks, place_of
 from packeton.features.packages.updating import UpdateRequest
 from packeton.features.packages.uploads import Uploads
 from packeton.interfaces.clocks import Now
@@ -76,7 +76,7 @@ class Editing:
             raise Invalid("the type of a package cannot be changed")
         submission = read_submission(fields, package.repo_type, is_new=False, local_paths=self._local_paths)
         await self._checks.check(submission, identity)
-        changes: dict[str, Any] = {"settings": {**package.settings, **submission.settings}, "updated_at": self._now()}
+        changes: dict[str, Any] = {"updated_at": self._now()}
         if "repository" in submission.given:
             host, path = place_of(submission.url, package.repo_type)
             changes |= {"url": submission.url, "host": host, "path": path}
@@ -84,14 +84,30 @@ class Editing:
             changes["credential_id"] = submission.credential_id
         if submission.visible_for_all is not None:
             changes["visible_for_all"] = submission.visible_for_all
-        return await self.store(package, evolve(package, **changes))
 
-    async def store(self, before: Package, after: Package) -> tuple[Package, Job]:
-        """Store a changed package, and have it read; uploads that it no longer needs are free again."""
-        saved = await self._packages.save(after)
+        def edited(stored: Package) -> Package:
+            return evolve(stored, **changes, settings={**stored.settings, **submission.settings})
+
+        return await self.store(package.id, edited)
+
+    async def store(self, package_id: int, change: Callable[[Package], Package]) -> tuple[Package, Job]:
+        """
+        Change a package as it is stored now, and have it read; uploads that it no longer needs are free again.
+
+        Raises:
+            NotFound: It was removed meanwhile.
+        """
+        had: set[int] = set()
+
+        def noting(stored: Package) -> Package:
+            had.clear()
+            had.update(uploads_of(stored.settings))
+            return change(stored)
+
+        saved = await self._packages.change(package_id, noting)
         needed = set(uploads_of(saved.settings))
-        await self._uploads.mark(needed, used=True)
-        await self._uploads.mark(set(uploads_of(before.settings)) - needed, used=False)
+        await self._uploads.take(needed)
+        await self._uploads.release(had - needed)
         await self._revisions.bump(Subject.PACKAGES)
         return saved, await self._scheduling.update(saved, priority=Priority.NOW)
 
@@ -110,7 +126,7 @@ class Editing:
         if not may_update_package(identity, facts_of(package)):
             raise NotFound("no such package")
         if auto_updated is not None and auto_updated != package.auto_updated:
-            package = await self._packages.save(evolve(package, auto_updated=auto_updated))
+            package = await self._packages.change(package.id, lambda held: evolve(held, auto_updated=auto_updated))
         if not update:
             return None
         return await self._scheduling.update(
@@ -127,7 +143,7 @@ class Editing:
         if package.parent_id is not None:
             raise Invalid("Package is readonly")
         gone = await self._packages.remove(package.id, now)
-        await self._uploads.mark(uploads_of(package.settings), used=False)
+        await self._uploads.release(uploads_of(package.settings))
         await self._revisions.bump(Subject.PACKAGES)
         for name_gone in gone:
             for forget in self._forget:

@@ -72,14 +72,17 @@ class Keyring:
             composer_config=None if _is_kept(change.composer_config) else change.composer_config,
         )
         fresh = Credential(name="", owner_id=owner, shared=identity is None, created_at=self._now())
-        return await self._records.save(await self._in_thread(_changed, fresh, change))
+        return await self._records.create(await self._in_thread(_changed, fresh, change))
 
     async def change(self, credential_id: int, change: CredentialChange, identity: Identity | None) -> Credential:
         """Change one of the caller's own. Raises InvalidFields, NotFound."""
-        held = await self._records.get(credential_id)
-        if held is None or not _is_owner(held, identity):
-            raise NotFound("no such credential")
-        return await self._records.save(await self._in_thread(_changed, held, change))
+
+        def changed(held: Credential) -> Credential:
+            if not _is_owner(held, identity):
+                raise NotFound("no such credential")
+            return _changed(held, change)
+
+        return await self._records.change(credential_id, changed)
 
     async def remove(self, credential_id: int, identity: Identity | None) -> None:
         """

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from attrs import define, evolve, field, frozen
-from twisted.internet.defer import DeferredLock
+from attrs import define, evolve, frozen
 
 from packeton.core.access.identities import Identity
 from packeton.core.access.repositories import Repository
@@ -61,8 +60,6 @@ class Pushing:
     _editing: Editing
     _submitting: Submitting
     _uploads: Uploads
-    _lock: DeferredLock = field(factory=DeferredLock, init=False)
-    """Two pushes that come together both become versions."""
 
     async def push(
         self, push: Push, received: Received, identity: Identity, repository: Repository | None
@@ -80,11 +77,7 @@ class Pushing:
             await self.check(push.name, identity, repository)
             upload = await self._uploads.add(received)
             document = _document(await self._uploads.manifest(upload), push)
-            await self._lock.acquire()
-            try:
-                job = await self._store(push, upload, document, identity, repository)
-            finally:
-                self._lock.release()
+            job = await self._store(push, upload, document, identity, repository)
         except BadContent as error:
             raise Invalid(str(error)) from error
         finally:
@@ -109,13 +102,22 @@ class Pushing:
     async def _store(
         self, push: Push, upload: Upload, document: dict[str, Any], identity: Identity, repository: Repository | None
     ) -> Job:
+        """Add the version to the package as it is then, so that pushes that come together all become versions."""
         package = await self.check(push.name, identity, repository)
         if package is None:
             settings = {"customVersions": [_entry(push, upload, document)]}
-            return (await self._submitting.add_custom(push.name, identity, repository, settings))[1]
+            try:
+                return (await self._submitting.add_custom(push.name, identity, repository, settings))[1]
+            except Conflict:  # somebody else made it meanwhile
+                package = await self.check(push.name, identity, repository)
+                if package is None:
+                    raise
         change = _into_custom if package.repo_type is RepoType.CUSTOM else _into_artifact
-        settings = change(package.settings, push, upload, document)
-        return (await self._editing.store(package, evolve(package, settings=settings)))[1]
+
+        def pushed(stored: Package) -> Package:
+            return evolve(stored, settings=change(stored.settings, push, upload, document))
+
+        return (await self._editing.store(package.id, pushed))[1]
 
     async def _forget_unused(self, upload: Upload) -> None:
         """Remove an upload that no package came to need."""

@@ -1,6 +1,6 @@
 """Submitting packages: what is said is checked, the repository is asked for the name, and a first job reads it all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -9,7 +9,7 @@ from attrs import define
 from packeton.core.access.identities import Identity
 from packeton.core.access.repositories import Repository
 from packeton.core.composer.manifest_names import validate_package_name
-from packeton.core.composer.submissions import Submission, read_submission
+from packeton.core.composer.submissions import Submission, read_submission, uploads_of
 from packeton.core.hooks.payloads import canonical_url
 from packeton.errors import Conflict, Invalid, InvalidFields, NotFound, PacketonError, StorageFailed
 from packeton.features.packages.accesses import Accesses
@@ -23,19 +23,13 @@ from packeton.interfaces.queues import Job, Priority
 from packeton.interfaces.revisions import IRevisions, Subject
 from packeton.interfaces.vcs import ICheckouts
 
-__all__ = ["Checks", "Submitting", "place_of", "uploads_of"]
+__all__ = ["Checks", "Submitting", "place_of"]
 
 
 def place_of(url: str | None, repo_type: RepoType) -> tuple[str | None, str | None]:
     """Return host and path under which hooks find a package."""
     place = canonical_url(url) if url and repo_type.is_vcs else None
     return place if place is not None and len(place[0]) < 192 and len(place[1]) < 256 else (None, None)
-
-
-def uploads_of(settings: Mapping[str, Any]) -> Sequence[int]:
-    """Return the uploads that a package needs."""
-    versions = settings.get("customVersions") or ()
-    return [*(settings.get("archives") or ()), *(entry["dist"] for entry in versions if entry.get("dist"))]
 
 
 @define
@@ -93,12 +87,17 @@ class Submitting:
         await self._checks.check(submission, identity)
         drafted = self._drafted(submission, submission.name or "", identity)
         name = submission.name or await self._name_of(drafted)
-        return await self._create(self._drafted(submission, name, identity), repository)
+        package = self._drafted(submission, name, identity)
+        try:
+            return await self._create(package, repository)
+        except Conflict as error:
+            where = "name" if package.url is None or package.repo_type is RepoType.PROXY else "repository"
+            raise InvalidFields({where: f"A package with the name {package.name} already exists."}) from error
 
     async def add_custom(
         self, name: str, identity: Identity, repository: Repository | None, settings: Mapping[str, Any]
     ) -> tuple[Package, Job]:
-        """Store a new package whose first version was pushed. Raises InvalidFields."""
+        """Store a new package whose first version was pushed. Raises InvalidFields, Conflict: the name is taken."""
         try:
             validate_package_name(name)
         except Invalid as error:
@@ -125,12 +124,9 @@ class Submitting:
         )
 
     async def _create(self, package: Package, repository: Repository | None) -> tuple[Package, Job]:
-        try:
-            made = await self._packages.create(package)
-        except Conflict as error:
-            where = "name" if package.url is None or package.repo_type is RepoType.PROXY else "repository"
-            raise InvalidFields({where: f"A package with the name {package.name} already exists."}) from error
-        await self._uploads.mark(uploads_of(made.settings), used=True)
+        """Raises Conflict: the name is taken."""
+        made = await self._packages.create(package)
+        await self._uploads.take(uploads_of(made.settings))
         if repository is not None and not repository.holds(made.name):
             await self._subrepos.add_package(repository.id, made.name)
         await self._revisions.bump(Subject.PACKAGES)

@@ -97,14 +97,17 @@ class Uploads:
     async def remove(self, upload_id: int) -> None:
         """Remove one. Raises NotFound; Conflict: a package needs it."""
         upload = await self.get(upload_id)
-        if upload.used:
+        if not await self._records.remove_unused(upload_id):
             raise Conflict("a package needs this archive")
-        await self._records.remove(upload_id)
         await self._in_thread(self._store.delete, upload.filename)
 
-    async def mark(self, upload_ids: Iterable[int], *, used: bool) -> None:
-        """Note if packages need these."""
-        await self._records.mark(upload_ids, used=used)
+    async def take(self, upload_ids: Iterable[int]) -> None:
+        """Note that a package needs these."""
+        await self._records.take(upload_ids)
+
+    async def release(self, upload_ids: Iterable[int]) -> None:
+        """Note that a package does not need these any more; those that another one needs stay in use."""
+        await self._records.release(upload_ids)
 
 
 def extension_of(name: str) -> str:

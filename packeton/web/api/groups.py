@@ -60,10 +60,10 @@ class GroupApi:
     async def change(self, request: IRequest, group_id: int) -> bytes:
         """Change one; what is not sent stays, an empty list clears."""
         await self._admin(request)
-        group = await self._found(group_id)
-        form = Form(read_json_object(request))
+        await self._found(group_id)
+        body = read_json_object(request)
         try:
-            await self._groups.save(_changed(group, form))
+            await self._groups.change(group_id, lambda held: _changed(held, Form(body)))
         except (InvalidFields, Taken) as error:
             return send_fields(request, error)
         return send_nothing(request)

@@ -65,7 +65,7 @@ class UserApi:
         form = Form(read_json_object(request, MAX_BODY))
         try:
             name = form.take("username", text, "")
-            values = _values(form, frozenset())
+            values = {**_values(form), "roles": _roles(form)(frozenset())}
             password, invited = form.take("plainPassword", _password), form.take("invitation", flag, default=False)
             if invited and self._invite is None:
                 form.wrong["invitation"] = "no mails are sent here: packeton.mail is not set"
@@ -81,13 +81,14 @@ class UserApi:
 
     async def change(self, request: IRequest, user_id: int) -> bytes:
         """Change one; what is not sent stays."""
-        _, user = await self._customer(request, user_id)
+        await self._customer(request, user_id)
         form = Form(read_json_object(request, MAX_BODY))
         try:
             form.ignore("username")
-            values, password = _values(form, user.roles), form.take("plainPassword", _password)
+            values, password = _values(form), form.take("plainPassword", _password)
+            roles = _roles(form)
             form.check()
-            await self._people.change(user_id, values, password=password)
+            await self._people.change(user_id, values, password=password, roles=roles)
         except (InvalidFields, Taken) as error:
             return send_fields(request, error)
         return send_nothing(request)
@@ -112,7 +113,7 @@ class UserApi:
         return account, account.user
 
 
-def _values(form: Form, roles: frozenset[str]) -> dict[str, Any]:
+def _values(form: Form) -> dict[str, Any]:
     """Return the fields of a user that were sent."""
     values: dict[str, Any] = {}
     for name, own, read in (
@@ -128,12 +129,18 @@ def _values(form: Form, roles: frozenset[str]) -> dict[str, Any]:
             values[own] = taken
     if values.get("email") == "":
         del values["email"]
+    return values
+
+
+def _roles(form: Form) -> Callable[[frozenset[str]], frozenset[str]]:
+    """Return what becomes of a user's roles by what was sent."""
+    given: set[str] = set()
+    taken: set[str] = set()
     for name, role in (("fullAccess", Role.FULL_CUSTOMER), ("isMaintainer", Role.MAINTAINER)):
         chosen = form.take(name, flag)
         if form.has(name) and name not in form.wrong:
-            roles = (roles | {str(role)}) if chosen else (roles - {str(role)})
-            values["roles"] = roles
-    return values
+            (given if chosen else taken).add(str(role))
+    return lambda roles: (roles | given) - taken
 
 
 def _password(value: Any) -> str | None:

@@ -46,13 +46,13 @@ class PackageTests(RecordsTestCase):
         summary = self.ok(self.packages.summaries()).packages[0]
         self.assertEqual((made.id, "acme/a", frozenset({1, 2}), False), (summary.id, summary.name, summary.maintainers, summary.is_child))
 
-    def test_save_moves_dates_when_it_shows(self) -> None:
+    def test_change_moves_dates_when_it_shows(self) -> None:
         """A description moves the revision only; abandoning moves the dates of the metadata too, and never back."""
         made = self.ok(self.packages.create(package()))
-        described = self.ok(self.packages.save(evolve(made, description="what it is", maintainers=frozenset({3}))))
+        described = self.ok(self.packages.change(made.id, lambda held: evolve(held, description="what it is", maintainers=frozenset({3}))))
         self.assertGreater(described.revision, made.revision)
         self.assertEqual((made.stable_modified_at, frozenset({3})), (described.stable_modified_at, described.maintainers))
-        abandoned = self.ok(self.packages.save(evolve(described, abandoned=True, updated_at=NEW_YEAR - DAY)))
+        abandoned = self.ok(self.packages.change(made.id, lambda held: evolve(held, abandoned=True, updated_at=NEW_YEAR - DAY)))
         self.assertGreater(abandoned.stable_modified_at, described.stable_modified_at)
         self.assertGreater(abandoned.dev_modified_at, described.dev_modified_at)
         self.assertEqual({(False, False), (True, False)}, {(change.is_dev, change.deleted) for change in self.ok(self.packages.changes(NEW_YEAR - 2 * DAY, 10))})
@@ -68,7 +68,7 @@ class PackageTests(RecordsTestCase):
         self.assertEqual([], self.ok(self.versions.index(child.id)))
         changes = self.ok(self.packages.changes(NEW_YEAR, 10))
         self.assertEqual([("acme/a", True), ("acme/b", True)], sorted((c.package, c.deleted) for c in changes if not c.is_dev))
-        self.failureResultOf(Deferred.fromCoroutine(self.packages.save(parent)), NotFound)
+        self.failureResultOf(Deferred.fromCoroutine(self.packages.change(parent.id, lambda held: held)), NotFound)
         again = self.ok(self.packages.create(evolve(package(), created_at=NEW_YEAR + DAY)))
         self.assertGreater(again.revision, parent.revision)
 

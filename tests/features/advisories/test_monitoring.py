@@ -80,7 +80,7 @@ class MonitoringTests(UpdatingTestCase):
         self.assertEqual([line], self.told())
         self.assertIn(line, self.lines)
         held = self.held()
-        self.ok(self.packages.save(evolve(held, settings={**held.settings, "glob": "x"})))
+        self.ok(self.packages.change(held.id, lambda one: evolve(one, settings={**one.settings, "glob": "x"})))
         self.assertEqual(["1"], self.check(answer(("a/a", "1")), lock=lock))
         self.assertEqual([], self.told())
         self.assertEqual(["1", "2"], self.check(answer(("a/a", "1"), ("b/b", "2")), lock=lock))

@@ -67,7 +67,7 @@ class CredentialTests(SynchronousTestCase):
         self.failureResultOf(Deferred.fromCoroutine(coroutine), kind)
 
     def make(self, **fields: Any) -> Credential:
-        return self.ok(self.records.save(Credential(name="deploy", owner_id=3, created_at=NEW_YEAR, **fields)))
+        return self.ok(self.records.create(Credential(name="deploy", owner_id=3, created_at=NEW_YEAR, **fields)))
 
     def test_sealed(self) -> None:
         """Secrets come back, and stand nowhere in clear; lists have none; another secret opens nothing."""

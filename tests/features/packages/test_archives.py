@@ -147,7 +147,7 @@ class AccessTests(ArchivesTestCase):
         """An archived package is out of metadata, and its archives are there for locks."""
         from attrs import evolve
 
-        self.ok(self.packages.save(evolve(self.package, archived=True)))
+        self.ok(self.packages.change(self.package.id, lambda held: evolve(held, archived=True)))
         self.ok(self.revisions.bump("packages"))
         self.assertTrue(self.read(A, customer(Grant(package="acme/*", constraint="^1.0"))))
 

@@ -152,7 +152,7 @@ class UploadTests(FilesTestCase):
     def test_library(self) -> None:
         """Unused ones are listed and can be removed; used ones cannot."""
         one, two = self.add(zipped("1.0")), self.add(zipped("2.0"))
-        self.ok(self.uploads.mark([one.id], used=True))
+        self.ok(self.uploads.take([one.id]))
         self.assertEqual([two.id], [upload.id for upload in self.ok(self.uploads.listed())])
         self.assertEqual([two.id, one.id], [upload.id for upload in self.ok(self.uploads.listed([one.id]))])
         self.refused(Conflict, self.uploads.remove(one.id))

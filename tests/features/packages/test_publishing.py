@@ -88,7 +88,7 @@ class PublishingTestCase(SynchronousTestCase):
     def save(self, name: str, **fields: Any) -> None:
         held = self.ok(self.packages.find(name))
         assert held is not None
-        self.ok(self.packages.save(evolve(held, **fields)))
+        self.ok(self.packages.change(held.id, lambda one: evolve(one, **fields)))
         self.ok(self.revisions.bump("packages"))
 
     def p2(self, audience: Audience, name: str = "acme/a", *, dev: bool = False, base: str = BASE) -> Published:

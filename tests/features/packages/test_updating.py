@@ -233,7 +233,7 @@ class UpdateTests(UpdatingTestCase):
         self.source.findings[0] = at("tag:1.0", A, found("1.0", "1.0.0.0", A, document={"require": {"x/y": "^1", "x/z": "*"}}))
         self.run_update()
         patches = {"^1.0": {"x/y": "^1 || ^2", "x/z": "unset"}}
-        self.ok(self.packages.save(evolve(self.held(), settings={**self.held().settings, "requirePatches": patches})))
+        self.ok(self.packages.change(self.held().id, lambda one: evolve(one, settings={**one.settings, "requirePatches": patches})))
         self.assertEqual(1, len(self.run_update().changes))
         stored = self.ok(self.versions.find(self.package.id, "1.0.0.0"))
         assert stored is not None
@@ -272,11 +272,11 @@ class MonoRepoTests(UpdatingTestCase):
 
     def test_skip_unmodified(self) -> None:
         """Patch releases that changed nothing of a package are none of it, as long as the setting says so."""
-        self.ok(self.packages.save(evolve(self.package, settings={**self.package.settings, "skipNotModifyTag": True})))
+        self.ok(self.packages.change(self.package.id, lambda one: evolve(one, settings={**one.settings, "skipNotModifyTag": True})))
         self.run_update()
         self.assertEqual((["1.0.0.0"], ["1.0.0.0", "1.0.1.0"]), (self.normalized(), self.normalized("acme/b")))
         parent = self.held("acme/mono")
-        self.ok(self.packages.save(evolve(parent, settings={**parent.settings, "skipNotModifyTag": False})))
+        self.ok(self.packages.change(parent.id, lambda one: evolve(one, settings={**one.settings, "skipNotModifyTag": False})))
         self.run_update()
         self.assertEqual(["1.0.0.0", "1.0.1.0"], self.normalized())
 

@@ -103,7 +103,7 @@ class CredentialApiTests(TestCase):
         made = self.access.done(packages.create(package("acme/a", credential_id=number)))
         status, told = self.ask("anna", "DELETE", f"/{number}")
         self.assertEqual((409, "acme/a use it; give them another one first"), (status, told["message"]))
-        self.access.done(packages.save(evolve(made, credential_id=None)))
+        self.access.done(packages.change(made.id, lambda held: evolve(held, credential_id=None)))
         self.assertEqual(204, self.ask("anna", "DELETE", f"/{number}")[0])
         self.assertEqual(404, self.ask("anna", "DELETE", f"/{number}")[0])
         self.assertEqual(number + 1, self.ask("anna", "POST", "", {"name": "b", "composerConfig": CONFIG})[1]["id"])

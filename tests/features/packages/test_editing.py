@@ -1,0 +1,169 @@
+"""Editing packages and pushing archives to them, by two at once."""
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from packeton.adapters.database.archives import UploadRecords
+from packeton.adapters.database.credentials import CredentialRecords
+from packeton.adapters.database.downloads import DownloadRecords
+from packeton.adapters.database.jobs import JobRecords
+from packeton.adapters.database.packages import PackageRecords
+from packeton.adapters.database.revisions import Revisions
+from packeton.adapters.database.subrepos import SubrepoRecords
+from packeton.adapters.files import DirectoryStore
+from packeton.config.settings import Secret
+from packeton.core.access.identities import Identity, Role, with_implied
+from packeton.core.access.sealing import Sealer
+from packeton.core.composer.archives import ArchiveBounds
+from packeton.core.composer.submissions import uploads_of
+from packeton.errors import Conflict
+from packeton.features.packages.accesses import Accesses
+from packeton.features.packages.editing import Editing
+from packeton.features.packages.pushing import Push, Pushing
+from packeton.features.packages.scheduling import Scheduling
+from packeton.features.packages.submitting import Checks, Submitting
+from packeton.features.packages.uploads import Received, Uploads
+from packeton.interfaces.credentials import Credential
+from packeton.interfaces.packages import Package, RepoType
+from tests.support.packages import NEW_YEAR, MemoryPackages, package
+from tests.support.scripted import immediately
+
+T = TypeVar("T")
+ADMIN = Identity(name="root", user_id=1, roles=with_implied([Role.ADMIN]), method="token")
+
+
+class Late:
+    """Records of packages, but before it creates one something else may happen."""
+
+    def __init__(self, packages: PackageRecords, before: Callable[[], None]) -> None:
+        self._packages, self._before = packages, before
+
+    async def create(self, made: Package) -> Package:
+        self._before()
+        return await self._packages.create(made)
+
+
+class EditingTests(SynchronousTestCase):
+    """On a database in memory. `meanwhile` is called once, where a caller waits for something."""
+
+    def setUp(self) -> None:
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.memory = MemoryPackages()
+        self.addCleanup(self.memory.close)
+        self.meanwhile: Callable[[], object] | None = None
+        self.pauses = True
+        database, numbers = self.memory.database, count(1)
+        self.packages, revisions = self.memory.packages, Revisions(database)
+        self.credentials = CredentialRecords(database, lambda: Sealer(["key"], lambda size: b"n" * size))
+        self.records = UploadRecords(database)
+        self.store = DirectoryStore(Path(holder.name), lambda: f"draft{next(numbers)}")
+        self.uploads = Uploads(
+            self.records, self.store, frozenset({"zip"}), ArchiveBounds(max_entries=9, max_unpacked_bytes=1 << 20), self.in_thread,
+            lambda: NEW_YEAR, lambda: f"{next(numbers):040x}",
+        )  # fmt: skip
+        checks = Checks(self, self.uploads)  # type: ignore[arg-type]  # of the credentials it wants `get` only
+        jobs = JobRecords(database, lambda: f"job{next(numbers)}")
+        scheduling = Scheduling(self.packages, lambda order: jobs.put(order, NEW_YEAR), lambda: 0.0, lambda: NEW_YEAR, timedelta(hours=1))
+        accesses = Accesses(self.packages, self.credentials)
+        nowhere: Any = None
+        self.editing = Editing(
+            self.packages, DownloadRecords(database), revisions, checks, self.uploads, scheduling, accesses, nowhere, lambda: NEW_YEAR
+        )
+        late: Any = Late(self.packages, self.pause)
+        self.submitting = Submitting(
+            late, SubrepoRecords(database, revisions), revisions, accesses, nowhere, checks, self.uploads, scheduling, lambda: NEW_YEAR
+        )
+        self.pushing = Pushing(self.packages, self.editing, self.submitting, self.uploads)
+
+    def ok(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def pause(self) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+
+    async def get(self, credential_id: int) -> Credential | None:
+        """Look a credential up, during which something else may happen."""
+        found = await self.credentials.get(credential_id)
+        self.pause()
+        return found
+
+    async def in_thread(self, work: Any, /, *args: Any, **options: Any) -> Any:
+        result = await immediately(work, *args, **options)
+        if getattr(work, "__name__", "") == "read_manifest_of" and self.pauses:
+            self.pause()
+        return result
+
+    def edit(self, name: str, **fields: Any) -> Package:
+        return self.ok(self.editing.edit(name, fields, ADMIN, None))[0]
+
+    def push(self, version: str, name: str = "acme/a") -> None:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("composer.json", json.dumps({"name": name}))
+        draft = self.store.draft()
+        draft.write_bytes(content.getvalue())
+        self.ok(self.pushing.push(Push(name=name, version=version), Received(draft=draft, name="a.zip"), ADMIN, None))
+
+    def versions(self, name: str = "acme/a") -> list[str]:
+        found = self.ok(self.packages.find(name))
+        assert found is not None
+        return [entry["version"] for entry in found.settings["customVersions"]]
+
+    def test_two_editors(self) -> None:
+        """What an update or another editor stored while a form was checked stays."""
+        self.ok(self.packages.create(package(url="https://x.example/a.git")))
+        key = self.ok(self.credentials.create(Credential(name="k", ssh_key=Secret("s"), shared=True, created_at=NEW_YEAR)))
+
+        def others() -> None:
+            made = self.ok(self.packages.find("acme/a"))
+            assert made is not None
+            self.ok(self.packages.change(made.id, lambda held: evolve(held, description="crawled", settings={"_renderedWith": "x"})))
+            self.edit("acme/a", visibleForAll=True)
+
+        self.meanwhile = others
+        saved = self.edit("acme/a", credentials=key.id, disabledUpdate=True)
+        self.assertEqual(("crawled", True, key.id), (saved.description, saved.visible_for_all, saved.credential_id))
+        self.assertEqual({"_renderedWith": "x", "disabledUpdate": True}, saved.settings)
+
+    def test_two_pushes(self) -> None:
+        """Two pushes at once both become versions, also when both find that there is no such package yet."""
+        self.meanwhile = lambda: self.push("1.0.0")
+        self.push("2.0.0")
+        self.assertEqual({"1.0.0", "2.0.0"}, set(self.versions()))
+        self.meanwhile = lambda: self.push("3.0.0")
+        self.push("4.0.0")
+        self.assertEqual({"1.0.0", "2.0.0", "3.0.0", "4.0.0"}, set(self.versions()))
+        self.assertEqual([], self.ok(self.uploads.listed()))
+
+    def test_first_of_two(self) -> None:
+        """The same, where the package comes into being between the look and the insert."""
+        self.pauses = False
+        self.meanwhile = lambda: self.push("1.0.0")
+        self.push("2.0.0")
+        self.assertEqual({"1.0.0", "2.0.0"}, set(self.versions()))
+
+    def test_shared_upload(self) -> None:
+        """An archive that two packages have is in use until both have let it go."""
+        self.push("1.0.0")
+        found = self.ok(self.packages.find("acme/a"))
+        assert found is not None
+        [number] = uploads_of(found.settings)
+        self.ok(self.packages.create(package("acme/b", repo_type=RepoType.CUSTOM, settings=found.settings)))
+        self.ok(self.editing.remove("acme/a", ADMIN, None))
+        self.failureResultOf(Deferred.fromCoroutine(self.uploads.remove(number)), Conflict)
+        self.ok(self.editing.remove("acme/b", ADMIN, None))
+        self.ok(self.uploads.remove(number))
