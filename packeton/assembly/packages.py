@@ -32,6 +32,7 @@ from packeton.config.settings import Settings
 from packeton.core.access.audit import MAX_DOWNLOADS, AuditEvent, Source
 from packeton.core.access.identities import Identity
 from packeton.core.composer.archives import ArchiveBounds
+from packeton.core.composer.configs import auth_sections
 from packeton.core.composer.credentials import Credentials
 from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.names import PackageName
@@ -268,17 +269,29 @@ def foreign_repositories(store: Store, mirroring: Mirroring) -> ForeignRepositor
 def common_auth(settings: Settings, environment: Mapping[str, str]) -> Mapping[str, Any]:
     """Return the logins for packages without a credential. Raises ConfigurationInvalid."""
     home = environment.get("APP_COMPOSER_HOME")
-    file = Path(home) / "auth.json" if home else None
-    if file is None or not file.is_file():
-        return settings.composer_auth
+    found: Mapping[str, Any] = {}
+    if home:
+        config = _held(Path(home) / "config.json").get("config")
+        found = auth_sections(config) if isinstance(config, dict) else {}
+        found = _together(found, _held(Path(home) / "auth.json"))
+    return _together(found, settings.composer_auth)
+
+
+def _held(file: Path) -> Mapping[str, Any]:
+    """Return what a file of Composer's home holds; nothing without one. Raises ConfigurationInvalid."""
+    if not file.is_file():
+        return {}
     try:
         held = orjson.loads(file.read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigurationInvalid(f"APP_COMPOSER_HOME: {file} cannot be read as JSON") from error
     if not isinstance(held, dict):
         raise ConfigurationInvalid(f"APP_COMPOSER_HOME: {file} holds no JSON object")
-    kinds = {**held, **settings.composer_auth}
-    return {kind: _merged(held.get(kind), value) for kind, value in kinds.items()}
+    return held
+
+
+def _together(under: Mapping[str, Any], over: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {kind: _merged(under.get(kind), over.get(kind, under.get(kind))) for kind in {**under, **over}}
 
 
 def _merged(under: Any, over: Any) -> Any:

@@ -13,7 +13,8 @@ from packeton.config.settings import Secret
 
 __all__ = ["config"]
 
-SECRET_MAPS = frozenset({"composer_auth"})
+SECRET_MAPS = frozenset({"composer_auth", "options"})
+"""`options` may have headers with tokens in them."""
 
 
 @click.group()

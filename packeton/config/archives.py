@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from attrs import evolve
 
 from packeton.config.settings import Settings
-from packeton.config.sources import Tree
+from packeton.config.tree import Tree
 
 __all__ = ["completed_archives", "faults", "spell_out"]
 
@@ -18,10 +18,15 @@ ARTIFACT_TYPES: Final = ("zip", "tar", "gz", "tgz")
 
 
 def spell_out(tree: Tree) -> None:
-    """Turn `archive: true` and `false` into flags."""
+    """Turn `archive: true` and `false` into flags; `passphrase: false` is none."""
     packeton = tree.values.get("packeton")
-    if isinstance(packeton, dict) and isinstance(packeton.get("archive"), bool):
+    if not isinstance(packeton, dict):
+        return
+    if isinstance(packeton.get("archive"), bool):
         packeton["archive"] = list(FLAGS) if packeton["archive"] else []
+    keys = packeton.get("jwt_authentication")
+    if isinstance(keys, dict) and keys.get("passphrase") is False:
+        del keys["passphrase"]
 
 
 def faults(settings: Settings) -> list[tuple[str, str]]:

@@ -31,8 +31,9 @@ from packeton.config.settings import (
     UpstreamSettings,
     VcsSettings,
 )
-from packeton.config.sources import Tree, files_of, read_tree
-from packeton.config.unbuilt import ACCEPTED, UNBUILT
+from packeton.config.sources import files_of, read_tree
+from packeton.config.tree import Tree
+from packeton.config.unbuilt import ACCEPTED, UNBUILT, refuse_unbuilt
 from packeton.config.units import duration, size
 from packeton.core.access.patterns import parse_line
 from packeton.core.composer.credentials import Credentials
@@ -77,6 +78,8 @@ FALLBACKS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("package_update_interval", "PACKAGE_UPDATE_INTERVAL", lambda text: f"{text}s"),
     ("archive_options.basedir", "PACKAGIST_DIST_PATH", str),
     ("archive_options.endpoint", "PACKAGIST_DIST_HOST", str),
+    ("artifacts.allowed_paths", "APP_COMPOSER_HOME", lambda home: [f"{home}/artifacts"]),
+    ("artifacts.artifact_storage", "APP_COMPOSER_HOME", lambda home: f"{home}/artifact_storage"),
 )
 """Variables that hold where the files say nothing: option, variable, how it is read."""
 
@@ -116,6 +119,7 @@ def load(
     folder = next((path if path.is_dir() else path.parent for path in given), Path())
     environment = with_dotenv(environment, folder)
     files = [file for path in given for file in files_of(path)]
+    refuse_unbuilt(environment)
     tree = read_tree(files, environment)
     _overlay(tree, environment, data, listen)
     settings = _Reader(tree).section(Settings, "packeton", tree.values.get("packeton"))
@@ -133,6 +137,9 @@ def _overlay(tree: Tree, environment: Mapping[str, str], data: str | None, liste
         if environment.get(name):
             tree.merge({"packeton": {key: read(environment[name])}}, {f"packeton.{key}": f"environment {name}"})
     packeton = tree.values.setdefault("packeton", {})
+    for key in ("trusted_proxies", "trusted_hosts"):
+        if isinstance(packeton.get(key), str):
+            packeton[key] = _parts(packeton[key])
     for path, name, read in FALLBACKS:
         section, _, key = path.rpartition(".")
         holder = (packeton.get(section) or {}) if section else packeton
@@ -154,8 +161,7 @@ class _Reader:
 
     def wrong(self, path: str, message: str) -> ConfigurationInvalid:
         """Return the error for an option, with where it stands."""
-        place = self._tree.origins.get(path)
-        return ConfigurationInvalid(f"{path}: {message}" + (f" ({place})" if place else ""))
+        return self._tree.invalid(path, message)
 
     def section(self, kind: type[Any], path: str, values: Any) -> Any:
         """Read one section."""
@@ -171,7 +177,7 @@ class _Reader:
             if self._is_unbuilt(place, value) or key not in fields:
                 self._unknown(place, key, fields)
                 continue
-            if value is not None:
+            if value is not None and not (value == "" and NoneType in get_args(types[key])):
                 read[key] = self.value(types[key], place, value)
         for name, item in fields.items():
             if item.default is attrs.NOTHING and name not in read:
@@ -206,20 +212,20 @@ class _Reader:
         return text if len(text) <= 60 else f"{text[:60]}…"
 
     def _list(self, kind: Any, path: str, value: Any) -> tuple[Any, ...]:
-        items = [value] if isinstance(value, str) else value
+        items = ([value] if value else []) if isinstance(value, str) else value
         if not isinstance(items, list):
             raise self.wrong(path, f"must be a list, not {_kind(value)}")
         return tuple(self.value(kind, f"{path}[{index}]", item) for index, item in enumerate(items))
 
     def _map(self, kind: Any, path: str, value: Any) -> dict[str, Any]:
-        if isinstance(value, str) and path.endswith(".git_ssh_keys"):
+        if isinstance(value, str) and value and path.endswith(".git_ssh_keys"):
             return {"": value}
-        if isinstance(value, str) and kind is Any:
+        if isinstance(value, str) and value and kind is Any:
             try:
                 value = json.loads(value)
             except ValueError as error:
                 raise self.wrong(path, "must be a map or JSON text of one") from error
-        if value == []:  # PHP's empty map
+        if value in ([], ""):  # PHP's empty map, and an empty variable
             value = {}
         if not isinstance(value, Mapping):
             raise self.wrong(path, f"must be a map, not {_kind(value)}")

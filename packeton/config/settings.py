@@ -400,11 +400,13 @@ class ArtifactSettings:
     """`packeton.artifacts`: packages that come as archives."""
 
     allowed_paths: tuple[str, ...] = ()
-    """Directories below which packages of type `artifact` may look; default: `artifacts` in `packeton.data`."""
+    """Directories below which packages of type `artifact` may look; default: `artifacts` in
+    environment `APP_COMPOSER_HOME`, else in `packeton.data`."""
     support_types: tuple[str, ...] = ("zip",)
     """Kinds of archives that may be uploaded: `zip`, `tar`, `gz`, `tgz`."""
     artifact_storage: Path | None = None
-    """Directory of the upload library; default: `artifact_storage` in `packeton.data`."""
+    """Directory of the upload library; default: `artifact_storage` in environment `APP_COMPOSER_HOME`, else in
+    `packeton.data`."""
     max_upload_bytes: int = 2 * 2**30
     """Larger uploads are refused."""
 
@@ -457,7 +459,7 @@ class Settings:
     cache: CacheSettings = field(factory=CacheSettings)
     composer_auth: Mapping[str, Any] = field(factory=dict)
     """auth.json content, as a map or as JSON text: logins for packages that have no credential of their own. Default:
-    environment `COMPOSER_AUTH`, and the file `auth.json` in the directory `APP_COMPOSER_HOME` names."""
+    environment `COMPOSER_AUTH`, over `auth.json` and `config.json` in the directory `APP_COMPOSER_HOME` names."""
     jobs: JobSettings = field(factory=JobSettings)
     hooks: HookSettings = field(factory=HookSettings)
     advisories: AdvisorySettings = field(factory=AdvisorySettings)

@@ -11,54 +11,23 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from attrs import define, field
+from attrs import define
 
 from packeton.config.conditions import holds
 from packeton.config.environment import interpolate
+from packeton.config.framework import translate
+from packeton.config.tree import Tree
 from packeton.errors import ConfigurationInvalid
 
-__all__ = ["Tree", "files_of", "read_tree"]
+__all__ = ["files_of", "read_tree"]
 
 MAX_FILE_BYTES: Final = 4 << 20
 MAX_NODES: Final = 100_000
 """Of one file, aliases resolved."""
 MAX_DEPTH: Final = 50
-KNOWN: Final = frozenset({"packeton", "parameters", "resolve"})
-UNKNOWN: Final = "unknown section; the reference's framework sections are not supported"
-SECRETIVE: Final = re.compile(r"(?i)passw|token|secret|auth|basic|url|proxy|key|logo|dsn|\boptions\b|header")
+KNOWN: Final = frozenset({"packeton", "parameters"})
+UNKNOWN: Final = "unknown section; of the framework's sections some options are read, see docs/moving.md"
 VARIABLES: Final = re.compile(r"%env\((?:[^()%]*:)?(\w+)\)%")
-
-
-@define
-class Tree:
-    """Merged configuration: plain values, and `file:line` by dotted path."""
-
-    values: dict[str, Any] = field(factory=dict)
-    origins: dict[str, str] = field(factory=dict)
-    from_environment: set[str] = field(factory=set)
-    """Paths of values that environment variables are part of: what they hold is not told."""
-
-    def merge(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
-        """Merge *values* over what is there: maps deeply, everything else replaces."""
-        _merge(self.values, values)
-        self.origins.update(origins)
-
-    def merge_below(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
-        """Merge what is there over *values*."""
-        below = Tree()
-        below.merge(values, origins)
-        below.merge(self.values, self.origins)
-        self.values, self.origins = below.values, below.origins
-
-    def is_secret(self, path: str) -> bool:
-        """Say if what stands at *path* must not be repeated, going by its names and where it or a part came from."""
-        return SECRETIVE.search(path.partition(".")[2]) is not None or any(
-            _is_within(path, other) or _is_within(other, path) for other in self.from_environment
-        )
-
-
-def _is_within(path: str, other: str) -> bool:
-    return path == other or path.startswith((f"{other}.", f"{other}["))
 
 
 class _Loader(yaml.SafeLoader):
@@ -102,11 +71,12 @@ def read_tree(files: Iterable[Path], environment: Mapping[str, str]) -> Tree:
     for file in files:
         tree.merge(*_read_file(file))
     _resolve_blocks(tree, environment)
+    translate(tree)
     for key in tree.values:
         if key not in KNOWN:
-            raise _invalid(tree, key, UNKNOWN)
-    parameters = _mapping(tree, "parameters", tree.values.get("parameters"))
-    packeton = _mapping(tree, "packeton", tree.values.get("packeton"))
+            raise tree.invalid(key, UNKNOWN)
+    parameters = tree.mapping("parameters", tree.values.get("parameters"))
+    packeton = tree.mapping("packeton", tree.values.get("packeton"))
     tree.values = {"packeton": _interpolated(tree, "packeton", packeton, environment, parameters)}
     return tree
 
@@ -179,14 +149,6 @@ class _Builder:
                 seen.add(key.value)
 
 
-def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
-    for key, value in values.items():
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = value
-
-
 def _resolve_blocks(tree: Tree, environment: Mapping[str, str]) -> None:
     """
     Merge the conditional blocks that apply below what the files say plainly; of several, the first one wins.
@@ -197,28 +159,26 @@ def _resolve_blocks(tree: Tree, environment: Mapping[str, str]) -> None:
     for path, block in _blocks(tree, "resolve", blocks):
         expression = block.get("expression")
         if not isinstance(expression, str):
-            raise _invalid(tree, f"{path}.expression", "must be text")
+            raise tree.invalid(f"{path}.expression", "must be text")
         try:
             applies = holds(expression, environment)
         except ValueError as error:
-            raise _invalid(tree, f"{path}.expression", str(error)) from error
-        for key, value in block.items():
-            if key not in {"expression", "packeton", "parameters"} and value:
-                raise _invalid(tree, f"{path}.{key}", UNKNOWN)
-        if applies:
-            content = {key: _mapping(tree, f"{path}.{key}", block.get(key)) for key in ("packeton", "parameters")}
-            tree.merge_below(content, {key.removeprefix(f"{path}."): place for key, place in tree.origins.items()})
+            raise tree.invalid(f"{path}.expression", str(error)) from error
+        if not applies:
+            continue
+        content = {key: tree.mapping(f"{path}.{key}", value) for key, value in block.items() if key != "expression"}
+        tree.merge_below(content, {key.removeprefix(f"{path}."): place for key, place in tree.origins.items()})
 
 
 def _blocks(tree: Tree, path: str, given: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Find the blocks in one block, or in named ones at any depth."""
-    blocks = _mapping(tree, path, given)
+    blocks = tree.mapping(path, given)
     if "expression" in blocks:
         yield path, blocks
         return
     for name, inner in blocks.items():
         if not isinstance(inner, dict):
-            raise _invalid(tree, f"{path}.{name}", "must be a block with an expression")
+            raise tree.invalid(f"{path}.{name}", "must be a block with an expression")
         yield from _blocks(tree, f"{path}.{name}", inner)
 
 
@@ -243,17 +203,4 @@ def _interpolated(
     try:
         return interpolate(value, environment, parameters)
     except ValueError as error:
-        raise _invalid(tree, path, str(error)) from error
-
-
-def _mapping(tree: Tree, path: str, value: Any) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise _invalid(tree, path, "must be a map")
-    return value
-
-
-def _invalid(tree: Tree, path: str, message: str) -> ConfigurationInvalid:
-    place = tree.origins.get(path)
-    return ConfigurationInvalid(f"{path}: {message}" + (f" ({place})" if place else ""))
+        raise tree.invalid(path, str(error)) from error

@@ -155,19 +155,59 @@ resolve:
         self.assertEqual(Path("var"), self.load(text, X="0").settings.data)
 
     def test_blocks_refused(self) -> None:
-        """What a block cannot have, also in one that does not apply."""
+        """What a block cannot have; sections of one that does not apply are nobody's."""
         for text, expected in {
             "{one: {expression: 'open(1)'}}": "resolve.one.expression: ",
             "{one: {expression: 1}}": "resolve.one.expression: must be text",
-            "{one: {expression: '0', services: {a: b}}}": "resolve.one.services: unknown section",
-            "{one: {expression: '0', resolve: {a: b}}}": "resolve.one.resolve: unknown section",
-            "{one: {expression: '0', framework: {a: b}}}": "resolve.one.framework: unknown section",
+            "{one: {expression: '1', services: {a: b}}}": "services.a: not supported",
+            "{one: {expression: '1', resolve: {a: b}}}": "resolve: unknown section",
+            "{one: {expression: '1', flysystem: {a: b}}}": "flysystem: unknown section",
             "{one: {expression: '1', packeton: [1]}}": "resolve.one.packeton: must be a map",
             "{one: 1}": "resolve.one: must be a block",
             "[1]": "resolve: must be a map",
         }.items():
             message = self.refused(f"resolve: {text}")
             self.assertTrue(message.startswith(expected), f"{text}: {message}")
+        self.load("resolve: {s3: {expression: 'env(\"STORAGE_SOURCE\") == \"s3\"', flysystem: {a: b}}}")
+
+    def test_empty_variables(self) -> None:
+        """As in the reference's own files, an empty variable leaves an option as it is without."""
+        text = """
+packeton:
+    archive_options: {endpoint: '%env(EMPTY)%'}
+    web_protection: {allow_ips: '%env(EMPTY)%'}
+    trusted_hosts: '%env(EMPTY)%'
+    trusted_proxies: '%env(PROXIES)%'
+    jwt_authentication: {passphrase: false}
+    mirrors: {a: {url: 'https://x', composer_auth: '%env(EMPTY)%', git_ssh_keys: '', logo: '', options: '[]'}}
+"""
+        settings = self.load(text, EMPTY="", PROXIES="10.0.0.1, 10.0.0.2").settings
+        self.assertEqual((None, ()), (settings.archive_options.endpoint, settings.web_protection.allow_ips))
+        self.assertEqual(((), ("10.0.0.1", "10.0.0.2")), (settings.trusted_hosts, settings.trusted_proxies))
+        mirror = settings.mirrors["a"]
+        self.assertEqual(({}, {}, {}, None), (mirror.composer_auth, mirror.git_ssh_keys, mirror.options, mirror.logo))
+        self.assertIsNone(settings.jwt_authentication.passphrase)
+        self.assertIn("must be text", self.refused("packeton: {mirrors: {a: {url: ''}}}"))
+
+    def test_variables_of_the_reference(self) -> None:
+        """What one of them asks for that does not work is refused; its defaults are not."""
+        plain = {
+            "STORAGE_SOURCE": "local", "STORAGE_AWS_ARGS": "[]", "GITHUB_NO_API": "true", "LOCK_DSN": "flock",
+            "OAUTH_GITHUB_CLIENT_ID": "", "MIRROR_DIST_CACHE_DIR": "", "WAIT_FOR_HOST": "db:5432", "SKIP_INIT": "0",
+        }  # fmt: skip
+        load(environment=plain)
+        for name, value in {
+            "STORAGE_SOURCE": "s3", "GITHUB_NO_API": "false", "OAUTH_GOOGLE_CLIENT_ID": "x", "COMPOSER_REQUIRE": "a/b",
+        }.items():  # fmt: skip
+            with self.assertRaises(ConfigurationInvalid) as caught:
+                load(environment={**plain, name: value})
+            self.assertTrue(str(caught.exception).startswith(f"environment {name}: "), str(caught.exception))
+
+    def test_composer_home(self) -> None:
+        """Artifacts stay where the reference has them."""
+        artifacts = load(environment={"APP_COMPOSER_HOME": "/srv/composer"}).settings.artifacts
+        self.assertEqual(("/srv/composer/artifacts",), artifacts.allowed_paths)
+        self.assertEqual(Path("/srv/composer/artifact_storage"), artifacts.artifact_storage)
 
     def test_trust_from_the_environment(self) -> None:
         """TRUSTED_PROXIES and TRUSTED_HOSTS are the reference's comma lists."""
@@ -212,7 +252,7 @@ class RefusalTests(LoaderTestCase):
             "packeton: {mirrors: {'a/b': {url: 'https://x'}}}": "packeton.mirrors.a/b: a name is",
             "packeton: {proxies: {f: {url: 'https://x', path: /mirror/f}}}": "packeton.proxies.f.path: /mirror/f lies in",
             "packeton: {proxies: {f: {url: 'https://x', path: files}}}": "packeton.proxies.f.path: must be a path",
-            "framework: {}": "framework: unknown section",
+            "monolog: {}": "monolog: unknown section",
             "packeton: {data: '%env(NOPE)%'}": "packeton.data: the environment has no NOPE",
             "packeton: {data: '%nope%'}": "packeton.data: there is no parameter nope",
             "packeton: {data: /a, data: /b}": "packeton.data: stands twice",

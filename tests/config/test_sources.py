@@ -91,7 +91,7 @@ class SourcesTests(SynchronousTestCase):
 
     def test_sections(self) -> None:
         """Only ours, and each a map."""
-        for content in ("framework: {}", "services: {}", "security: ~", "imports: []"):
+        for content in ("flysystem: {}", "okvpn_cron: {}", "twig: ~", "imports: []"):
             self.assertIn("unknown section", self.refused(content))
         for section in ("packeton", "parameters"):
             self.assertTrue(self.refused(f"{section}: [1]").startswith(f"{section}: must be a map"))
