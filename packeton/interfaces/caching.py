@@ -29,6 +29,9 @@ class ICacheRecords(Interface):
     async def save(entry: CacheEntry) -> CacheEntry | None:
         """Insert or replace by (key, variant); keeps `pinned` of a replaced entry, and returns that entry."""
 
+    async def confirm(entry: CacheEntry) -> bool:
+        """Replace the entry that has the same blob, keeping `pinned`; say if there was one still."""
+
     async def remove(key: str, variant: str | None = None) -> Sequence[CacheEntry]:
         """Forget one entry, or all variants of the key; return them (their blobs are the caller's to delete)."""
 

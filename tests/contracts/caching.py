@@ -55,6 +55,20 @@ class CacheRecordsContract:
         self.assertEqual(evolve(first, pinned=True), self.ok(self.records.save(second)))
         self.assertEqual([evolve(second, pinned=True)], self.ok(self.records.variants(first.key)))
 
+    def test_confirm(self) -> None:
+        """Newer times replace those of the entry with the same body, and keep its pin; another's body stays as it is."""
+        first = entry(blob="b")
+        self.save(first)
+        self.ok(self.records.pin(first.key, True))
+        confirmed = evolve(first, received_at=NOW + timedelta(hours=1))
+        self.assertTrue(self.ok(self.records.confirm(confirmed)))
+        self.assertEqual([evolve(confirmed, pinned=True)], self.ok(self.records.variants(first.key)))
+        self.assertFalse(self.ok(self.records.confirm(evolve(first, blob="older"))))
+        self.assertEqual([evolve(confirmed, pinned=True)], self.ok(self.records.variants(first.key)))
+        self.ok(self.records.remove(first.key))
+        self.assertFalse(self.ok(self.records.confirm(confirmed)))
+        self.assertEqual([], self.ok(self.records.variants(first.key)))
+
     def test_keys_are_bytes(self) -> None:
         """Keys differ by case, accent and trailing space; globs mean themselves only."""
         keys = ["k/A", "k/a", "k/a ", "k/ä", "k/a_b", "k/aXb", "k/100%"]

@@ -54,6 +54,16 @@ class CacheRecords:
 
         return await self._change(work)
 
+    async def confirm(self, entry: CacheEntry) -> bool:
+        """Replace the entry that has the same blob."""
+        here = (entries.c.key == entry.key) & (entries.c.variant == entry.variant) & (entries.c.blob == entry.blob)
+        values = {name: value for name, value in asdict(entry).items() if name != "pinned"}
+
+        def work(connection: Connection) -> bool:
+            return connection.execute(update(entries).where(here).values(**values)).rowcount == 1
+
+        return await self._change(work)
+
     async def remove(self, key: str, variant: str | None = None) -> Sequence[CacheEntry]:
         """Forget one entry, or all of the key."""
 

@@ -108,24 +108,30 @@ class Storage:
         return kept
 
     async def confirm(self, entry: CacheEntry) -> CacheEntry:
-        """Save *entry* with newer times and header fields, its body as it was; a failing store is only logged."""
-        self._forget(entry.key)
+        """
+        Save *entry* with newer times and header fields, its body as it was; a failing store is only logged.
+
+        Nothing happens where its body was replaced or removed meanwhile.
+        """
         try:
-            await self._records.save(entry)
+            await self._records.confirm(entry)
+            self._forget(entry.key)
         except StorageFailed as error:
             log.warn("A confirmation could not be recorded: {error}", error=str(error))
+            self._forget(entry.key)
             self._remember(entry.key, (entry,))
         return entry
 
     async def replace_by_nothing(self, entry: CacheEntry) -> None:
         """Save *entry*, which has no body, in the place of what was stored; a failing store is only logged."""
-        self._forget(entry.key)
         try:
             replaced = await self._records.save(entry)
         except StorageFailed as error:
             log.warn("An absence could not be recorded: {error}", error=str(error))
+            self._forget(entry.key)
             self._remember(entry.key, (entry,))
             return
+        self._forget(entry.key)
         if replaced is not None:
             await self._in_thread(self._delete, replaced.blob)
 

@@ -124,11 +124,12 @@ class Archives:
         """
         order = await self._ordered(audience, name, reference)
         key = _key_of(order)
-        for _ in range(2):  # it may be cleaned away between finding and opening
+        for _ in range(2):
             built = await self._found(order, key) or await self._flights.join(key, lambda: self._build(order, key))
             try:
                 blob = await self._in_thread(self._store.open, built.key)
-            except NotFound:
+            except NotFound:  # cleaned away, or deleted by somebody else
+                await self._records.remove(built.key)
                 continue
             await self._note_use(built)
             return ServedArchive(blob=blob, file=built)
@@ -165,8 +166,8 @@ class Archives:
         return len(unused) + ownerless
 
     async def _remove(self, built: BuiltFile) -> None:
-        await self._in_thread(self._store.delete, built.key)
         await self._records.remove(built.key)
+        await self._in_thread(self._store.delete, built.key)
 
     async def _ordered(self, audience: Audience, name: str, reference: str) -> Order:
         """Find out what is asked for, if this caller may have it."""

@@ -76,6 +76,16 @@ class StorageTests(StoreTestCase):
             self.failureResultOf(ensureDeferred(self.storage.open(entry)), NotFound)
             self.assertIsNone(self.run_now(self.storage.find("a")))
 
+    def test_late_confirmation(self) -> None:
+        """A confirmation of a body that was replaced or purged meanwhile brings its entry not back."""
+        old = self.keep("a", b"old")
+        new = self.keep("a", b"new")
+        self.run_now(self.storage.confirm(old))
+        self.assertEqual(new, self.run_now(self.storage.find("a")))
+        self.run_now(self.storage.remove("a"))
+        self.run_now(self.storage.confirm(new))
+        self.assertIsNone(self.run_now(self.storage.find("a")))
+
     def test_full(self) -> None:
         """Where the records fail, nothing is found and nothing raised."""
         self.patch(type(self.cache.database), "run", lambda *_: _raise())
