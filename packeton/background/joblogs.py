@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from packeton.core.texts import legible
 from packeton.errors import StorageFailed
 from packeton.interfaces.queues import IJobRecords
 
@@ -37,7 +38,7 @@ class BufferedLog:
             return
         moment = self._clock.seconds()
         stamp = f"[{int(moment // 3600 % 24):02d}:{int(moment // 60 % 60):02d}:{int(moment % 60):02d}] "
-        lines = "".join(f"{stamp}{line}\n" for line in text.splitlines() or [""])
+        lines = "".join(f"{stamp}{line}\n" for line in legible(text).splitlines() or [""])
         self._waiting.append(lines)
         self._size += len(lines)
         if self._timer is None and self._writing is None:

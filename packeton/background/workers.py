@@ -42,6 +42,7 @@ SILENCE: Final = timedelta(minutes=2)
 MAX_ATTEMPTS: Final = 3
 """How often a job may take its worker down before it is given up."""
 FIRST_DELAY: Final = timedelta(seconds=30)
+INTERNAL: Final = JobOutcome(status=JobStatus.ERRORED, message="an internal error; see the server's log")
 
 
 @frozen(kw_only=True)
@@ -212,7 +213,7 @@ class WorkerService(Service):
             outcome = JobOutcome(status=JobStatus.FAILED, message=str(error))
         except Exception:
             log.failure("Job {id} ({type}) went wrong", id=job.id, type=job.type)
-            outcome = JobOutcome(status=JobStatus.ERRORED, message="an internal error; see the server's log")
+            outcome = INTERNAL
         await writing.close()
         now = now_of(self._clock)()
         if isinstance(outcome, timedelta):
@@ -233,8 +234,11 @@ class WorkerService(Service):
             message = f"took longer than {self._kinds[running.job.type].timeout}"
             writing(message)
             return JobOutcome(status=JobStatus.TIMEOUT, message=message)
-        writing("interrupted; it will be run again")
-        return timedelta(0)
+        if running.reason == "stop":
+            writing("interrupted; it will be run again")
+            return timedelta(0)
+        log.error("Job {id} ({type}) was cancelled from within", id=running.job.id, type=running.job.type)
+        return INTERNAL
 
     def _cancel(self, running: _Running, reason: str) -> None:
         running.reason = reason

@@ -18,6 +18,7 @@ from packeton.features.access.authentication import Authentication
 from packeton.features.access.subrepos import SubrepoDirectory
 from packeton.web.addresses import Addresses
 from packeton.web.credentials import read_credentials
+from packeton.web.responses import user_agent
 
 __all__ = ["Audience", "Caller", "Gate", "ISlug", "NoSessions", "SessionCaller", "Sessions", "Slug"]
 
@@ -163,8 +164,7 @@ class Gate:
         """Return who calls, and the sub-repository chosen in its session."""
         credentials = read_credentials(request, query_tokens=self.query_tokens)
         if credentials is not None:
-            agent = (request.requestHeaders.getRawHeaders(b"user-agent") or [b""])[0].decode("latin-1")
-            address = self.addresses.client(request)
+            address, agent = self.addresses.client(request), user_agent(request)
             return await self.authentication.identify(credentials, address=address, agent=agent), None
         session = await self.sessions.caller(request) if request.method in SAFE else None
         if session is not None:

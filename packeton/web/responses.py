@@ -7,8 +7,9 @@ from twisted.web.iweb import IRequest
 
 from packeton.core.caching.conditions import Outcome, evaluate
 from packeton.core.caching.fields import Fields
+from packeton.core.texts import legible
 
-__all__ = ["accepts_gzip", "not_modified", "request_fields", "send_bytes", "set_head"]
+__all__ = ["accepts_gzip", "not_modified", "request_fields", "send_bytes", "set_head", "user_agent"]
 
 
 def request_fields(request: IRequest) -> Fields:
@@ -18,6 +19,11 @@ def request_fields(request: IRequest) -> Fields:
         for name, values in request.requestHeaders.getAllRawHeaders()
         for value in values
     )
+
+
+def user_agent(request: IRequest) -> str:
+    """Return what the client calls itself, in characters that can be stored and logged; "" when it does not say."""
+    return legible((request.requestHeaders.getRawHeaders(b"user-agent") or [b""])[0].decode("latin-1"))
 
 
 def accepts_gzip(request: IRequest) -> bool:

@@ -17,7 +17,7 @@ from packeton.web.access import ISlug, Slug
 from packeton.web.addresses import Addresses, IMountPoint, MountPoint
 from packeton.web.cors import Cors
 from packeton.web.protection import Protection
-from packeton.web.responses import send_bytes
+from packeton.web.responses import send_bytes, user_agent
 from packeton.web.server import PacketonRequest
 from packeton.web.uploads import UploadPlaces
 
@@ -132,7 +132,6 @@ class PacketonResource(Resource):
         self._on_answer(method, request.code, cache, request.sentLength, seconds)
         if self._access_log is None:
             return
-        agent = (request.requestHeaders.getRawHeaders(b"user-agent") or [b"-"])[0].decode("latin-1")
         self._access_log(
             method=method,
             path=LINK.sub(r"\1***", request.uri.partition(b"?")[0].decode("latin-1")),
@@ -140,7 +139,7 @@ class PacketonResource(Resource):
             sent=request.sentLength,
             seconds=seconds,
             client=self._addresses.client(request),
-            agent=agent,
+            agent=user_agent(request) or "-",
             cache=cache,
         )
 

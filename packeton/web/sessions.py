@@ -12,6 +12,7 @@ from packeton.features.access.signing_in import SigningIn, Visitor
 from packeton.web.access import SessionCaller
 from packeton.web.addresses import Addresses
 from packeton.web.cookies import REMEMBER, SESSION, read_cookie, set_cookie, take_cookie
+from packeton.web.responses import user_agent
 
 __all__ = ["CookieSessions", "ISignedIn", "visitor_of"]
 
@@ -75,5 +76,4 @@ class CookieSessions:
 
 def visitor_of(request: IRequest, addresses: Addresses) -> Visitor:
     """Return where a request comes from."""
-    agent = (request.requestHeaders.getRawHeaders(b"user-agent") or [b""])[0].decode("latin-1")
-    return Visitor(address=addresses.client(request), agent=agent)
+    return Visitor(address=addresses.client(request), agent=user_agent(request))

@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from packeton.adapters.database.jobs import JobRecords
@@ -73,7 +73,7 @@ class WorkerTests(SynchronousTestCase):
         job = self.put(payload={"id": 7})
         [(begun, writing, waiting)] = self.begun
         self.assertEqual((job.id, {"id": 7}, JobStatus.STARTED), (begun.id, begun.payload, self.find(job).status))
-        writing("first\nsecond")
+        writing("first\nsec\0ond\ud800")
         self.clock.advance(1)
         [line] = self.successResultOf(Deferred.fromCoroutine(self.records.read_log(job.id)))
         self.assertEqual(["first", "second"], [text.partition("] ")[2] for text in line.text.splitlines()])
@@ -117,8 +117,10 @@ class WorkerTests(SynchronousTestCase):
         self.register("bad", fail(Invalid("no such thing")))
         self.register("down", fail(UpstreamFailed("host: away")), tries=2)
         self.register("ours", fail(ZeroDivisionError()))
+        self.register("within", fail(CancelledError()))
         self.started()
-        bad, down, ours = (self.put(kind) for kind in ("bad", "down", "ours"))
+        bad, down, ours, within = (self.put(kind) for kind in ("bad", "down", "ours", "within"))
+        self.assertEqual((JobStatus.ERRORED, 1), (self.find(within).status, self.find(within).attempts))
         self.assertEqual((JobStatus.FAILED, {"message": "no such thing"}), (self.find(bad).status, self.find(bad).result))
         self.assertEqual(JobStatus.ERRORED, self.find(ours).status)
         self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))

@@ -1,6 +1,7 @@
 """Locks in the database, for all processes that use it."""
 
 from datetime import timedelta
+from typing import Final
 
 from attrs import define
 from sqlalchemy import Connection, delete, insert, or_, update
@@ -13,6 +14,10 @@ from packeton.interfaces.clocks import Now
 from packeton.interfaces.queues import ILocks
 
 __all__ = ["DatabaseLocks"]
+
+
+FORGOTTEN_AFTER: Final = timedelta(days=1)
+"""Locks that ran out so long ago are removed: those of the timetable have a new name each time."""
 
 
 @implementer(ILocks)
@@ -32,6 +37,7 @@ class DatabaseLocks:
             ours = (locks.c.name == name) & or_(locks.c.owner == self._owner, locks.c.until < now)
             if connection.execute(update(locks).where(ours).values(owner=self._owner, until=now + lease)).rowcount:
                 return True
+            connection.execute(delete(locks).where(locks.c.until < now - FORGOTTEN_AFTER))
             try:
                 with connection.begin_nested():
                     connection.execute(insert(locks).values(name=name, owner=self._owner, until=now + lease))

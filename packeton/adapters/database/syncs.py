@@ -99,9 +99,11 @@ class SyncRecords:
 
         def work(connection: Connection) -> Mapping[str, Wish]:
             asked = syncs.c.asked != Wish.NONE.value
-            rows = connection.execute(select(syncs.c.mirror, syncs.c.asked).where(asked)).all()
+            chosen = select(syncs.c.mirror, syncs.c.asked).where(asked)
+            rows = connection.execute(chosen.with_for_update() if take else chosen).all()
             if take and rows:
-                connection.execute(update(syncs).where(asked).values(asked=Wish.NONE.value))
+                taken = syncs.c.mirror.in_([row.mirror for row in rows])
+                connection.execute(update(syncs).where(taken).values(asked=Wish.NONE.value))
             return {row.mirror: Wish(row.asked) for row in rows}
 
         return await self._database.run(work)

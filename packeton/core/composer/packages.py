@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from packeton.core.composer.constraints import parse_constraints
 from packeton.core.composer.metadata import JsonObject
+from packeton.core.texts import legible
 
 __all__ = ["apply_require_patch", "as_v1", "cleaned_constraint", "version_object"]
 
@@ -19,7 +20,6 @@ DEFAULT_BRANCH_V1: Final = "9999999-dev"
 UNSET: Final = "unset"
 MAX_CHARACTERS: Final = 4096
 
-CONTROLS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 FLAGGED_BOUND = re.compile(r"([><]=?\s*[^@]+?)@([a-z]+)", re.ASCII | re.IGNORECASE)
 
 
@@ -45,14 +45,14 @@ def version_object(
     """
     result: JsonObject = {
         "name": _text(manifest, "name"),
-        "description": CONTROLS.sub("", _text(manifest, "description")),
+        "description": legible(_text(manifest, "description")),
         "keywords": [str(keyword) for keyword in _list(manifest.get("keywords"))],
         "homepage": _text(manifest, "homepage"),
         "version": version,
         "version_normalized": version_normalized,
         "license": [str(license_id) for license_id in _list(manifest.get("license"))],
         "authors": _authors(manifest.get("authors")),
-        "type": CONTROLS.sub("", _text(manifest, "type")).lower() or "library",
+        "type": legible(_text(manifest, "type")).lower() or "library",
     }
     for key, place in (("source", source), ("dist", dist)):
         if place is not None:

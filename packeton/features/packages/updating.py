@@ -19,6 +19,7 @@ from attrs import asdict, define, evolve, field, frozen
 from twisted.logger import Logger
 
 from packeton.core.composer.monorepos import tags_that_changed
+from packeton.core.texts import legible
 from packeton.errors import Conflict, NotFound, PacketonError, UpstreamFailed, VcsFailed, VcsReason
 from packeton.features.packages.archives import Archives
 from packeton.features.packages.describing import described
@@ -163,7 +164,7 @@ class Updates:
             for new in names.missing():
                 await self._add_child(run, new)
             versions, problems = names.drafts()
-            problems = [*finding.problems, *problems]
+            problems = [legible(problem) for problem in (*finding.problems, *problems)]
             for problem in problems:
                 run.log(f"{finding.ref}: {problem}")
             if versions:
@@ -306,7 +307,7 @@ class Updates:
 
     async def _failed(self, run: _Run, error: PacketonError) -> UpdateResult:
         gone = isinstance(error, VcsFailed) and error.reason is VcsReason.GONE
-        message = f"{run.package.name} could not be updated: {error}"
+        message = legible(f"{run.package.name} could not be updated: {error}")
         run.log(message)
         await self._note_problem(run, message)
         return UpdateResult(

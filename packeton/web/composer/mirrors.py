@@ -20,7 +20,7 @@ from packeton.web.access import Gate
 from packeton.web.addresses import Addresses
 from packeton.web.bodies import read_posted
 from packeton.web.composer.renditions import Make, send_rendition
-from packeton.web.responses import send_bytes
+from packeton.web.responses import send_bytes, user_agent
 
 __all__ = ["MirrorRoutes"]
 
@@ -61,7 +61,7 @@ class MirrorRoutes:
     async def root(self, request: IRequest, alias: str) -> bytes:
         """Upstream's root, every address in it on us, as the client's generation of Composer needs it."""
         mirror, url = await self._mirror(request, alias), self._url(request, alias)
-        generation = generation_of(request.getHeader("user-agent"), _query(request, "ua").get("ua"))
+        generation = generation_of(user_agent(request), _query(request, "ua").get("ua"))
         request.setHeader(b"vary", b"Accept-Encoding, User-Agent")
         return await self._send(request, mirror, lambda: mirror.root_rendition(url, generation))
 

@@ -18,7 +18,7 @@ from packeton.features.packages.repositories import Repositories
 from packeton.features.packages.shelf import Finished
 from packeton.web.access import Caller, Gate
 from packeton.web.addresses import Addresses
-from packeton.web.responses import accepts_gzip, request_fields, send_bytes, set_head
+from packeton.web.responses import accepts_gzip, request_fields, send_bytes, set_head, user_agent
 
 __all__ = ["PackageRoutes", "audience_of", "send_published"]
 
@@ -59,8 +59,7 @@ class PackageRoutes:
         """Answer in the form that the client's Composer understands."""
         caller = await self._gate.reader(request)
         base = self._addresses.base_url(request)
-        agent = (request.requestHeaders.getRawHeaders(b"user-agent") or [b""])[0].decode("latin-1")
-        generation = generation_of(agent, _query(request).get("ua"))
+        generation = generation_of(user_agent(request), _query(request).get("ua"))
         published = await self._repositories.root(audience_of(caller), base, urlsplit(base).path, generation)
         return await send_published(request, published)
 

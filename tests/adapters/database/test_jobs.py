@@ -1,5 +1,6 @@
 """Jobs and locks keep their contracts on every database."""
 
+from datetime import timedelta
 from itertools import count
 
 from twisted.internet.task import Clock
@@ -7,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from packeton.adapters.database.jobs import JobRecords
 from packeton.adapters.database.locks import DatabaseLocks
+from packeton.adapters.database.tables.jobs import locks
 from packeton.interfaces.clocks import now_of
 from tests.contracts.queues import JobRecordsContract, LocksContract
 from tests.support.databases import OnMysql, OnPostgresql, OnSqlite
@@ -34,11 +36,19 @@ class DatabaseLocksTests(OnSqlite, LocksContract, SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1_800_000_000)
-        database = self.make_database()
-        self.ours, self.theirs = (DatabaseLocks(database, owner, now_of(self.clock)) for owner in ("us", "them"))
+        self.database = self.make_database()
+        self.ours, self.theirs = (DatabaseLocks(self.database, owner, now_of(self.clock)) for owner in ("us", "them"))
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
+
+    def test_forgotten(self) -> None:
+        """Locks of the timetable, whose names never come back, do not pile up."""
+        for number in range(5):
+            self.assertTrue(self.ok(self.ours.take(f"cron:{number}", timedelta(minutes=5))))
+            self.pass_time(24 * 3600)
+        rows = self.ok(self.database.read(lambda connection: connection.execute(locks.select()).all()))
+        self.assertEqual({"cron:3", "cron:4"}, {row.name for row in rows})
 
 
 class PostgresqlLocksTests(OnPostgresql, DatabaseLocksTests):
