@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from attrs import define
 
@@ -24,6 +25,7 @@ from packeton.features.packages.submitting import Checks, Submitting
 from packeton.features.packages.viewing import Viewing
 from packeton.features.packages.watching import JobWatching
 from packeton.interfaces.clocks import now_of
+from packeton.interfaces.queues import Priority
 from packeton.web.access import Gate
 from packeton.web.addresses import Addresses
 from packeton.web.api.hooks import HookRoutes
@@ -76,7 +78,8 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
         records, packages.versions, packages.counters, accounts.users, accounts.groups, dist_rules(settings),
         dependents, store.in_thread, now,
     )  # fmt: skip
-    work.kinds.register(IMPORT, ImportJobs(submitting.submit), timeout=timedelta(hours=6))
+    submit = partial(submitting.submit, priority=Priority.NORMAL)  # whoever pushes goes before an import
+    work.kinds.register(IMPORT, ImportJobs(submit), timeout=timedelta(hours=6))
     statistics = Statistics(packages.catalogue, viewing, packages.counters, now)
     work.timetable.append(Entry(name="old counters", expression="30 3 * * *", work=statistics.forget))
     return Api(

@@ -11,6 +11,7 @@ from typing import Any
 from attrs import evolve
 
 from packeton.features.packages.submitting import place_of
+from packeton.interfaces.queues import Priority
 from tests.scenarios.test_packages import PackagesTestCase
 
 
@@ -84,6 +85,8 @@ class ImportTests(PackagesTestCase):
         for text in (f"{urls[1]}: added acme/one", f"{urls[3]}: added acme/two", f"{urls[2]}: "):
             self.assertIn(text, log)
         self.assertNotIn("/srv/git/a", log)
+        reading = self.installation.do(self.installation.jobs.latest("acme/one"))[0]
+        self.assertLess(reading.priority, Priority.HOOK)  # whoever pushes meanwhile does not wait for the import
         status, again = self.ask(order)
         self.assertEqual((202, 400), (self.ask(order)[0], self.ask({"repositories": urls[0]})[0]), again)
 

@@ -94,7 +94,11 @@ def _fixed_manifest(package: Package) -> bytes:
 
 def _finding(reading: RefReading, *, with_source: bool) -> Finding:
     ref = reading.ref
-    skipped = [f"{where.directory or ref.name}: {where.skipped}" for where in reading.readings if where.skipped]
+    skipped = [
+        f"{where.directory}: {where.skipped}" if where.directory else where.skipped
+        for where in reading.readings
+        if where.skipped
+    ]
     return Finding(
         ref=ref.key,
         commit=ref.commit,

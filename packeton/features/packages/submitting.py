@@ -74,10 +74,18 @@ class Submitting:
     _local_paths: tuple[str, ...] = ()
 
     async def submit(
-        self, fields: Mapping[str, Any], identity: Identity, repository: Repository | None
+        self,
+        fields: Mapping[str, Any],
+        identity: Identity,
+        repository: Repository | None,
+        *,
+        priority: Priority = Priority.NOW,
     ) -> tuple[Package, Job]:
         """
         Store a new package, which the caller maintains, and have it read.
+
+        Args:
+            priority: Of the reading; many packages at once must not hold up those that somebody waits for.
 
         Raises:
             InvalidFields: By field, what cannot be used: also what the repository's server says, and a taken name.
@@ -89,7 +97,7 @@ class Submitting:
         name = submission.name or await self._name_of(drafted)
         package = self._drafted(submission, name, identity)
         try:
-            return await self._create(package, repository)
+            return await self._create(package, repository, priority)
         except Conflict as error:
             where = "name" if package.url is None or package.repo_type is RepoType.PROXY else "repository"
             raise InvalidFields({where: f"A package with the name {package.name} already exists."}) from error
@@ -123,14 +131,16 @@ class Submitting:
             dev_modified_at=now.replace(microsecond=0),
         )
 
-    async def _create(self, package: Package, repository: Repository | None) -> tuple[Package, Job]:
+    async def _create(
+        self, package: Package, repository: Repository | None, priority: Priority = Priority.NOW
+    ) -> tuple[Package, Job]:
         """Raises Conflict: the name is taken."""
         made = await self._packages.create(package)
         await self._uploads.take(uploads_of(made.settings))
         if repository is not None and not repository.holds(made.name):
             await self._subrepos.add_package(repository.id, made.name)
         await self._revisions.bump(Subject.PACKAGES)
-        return made, await self._scheduling.update(made, priority=Priority.NOW)
+        return made, await self._scheduling.update(made, priority=priority)
 
     async def _name_of(self, package: Package) -> str:
         """Ask the source for the name. Raises InvalidFields."""

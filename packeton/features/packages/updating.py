@@ -8,6 +8,7 @@ its version stay known, so that a lock can still be installed). A ref that canno
 and says why.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -32,6 +33,7 @@ from packeton.interfaces.packages import (
     KnownReference,
     Package,
     RefOutcome,
+    RefProblem,
     RepoType,
 )
 from packeton.interfaces.revisions import IRevisions, Subject
@@ -46,7 +48,11 @@ RENDERED_WITH = "_renderedWith"
 DEFAULT_BRANCH = "_defaultBranch"
 RENDERING = "2"
 """Moves when the same source gives other version objects than before."""
+PLURAL = {"tag": "tags", "branch": "branches", "upload": "uploads"}
 MAX_LISTED = 20
+TAG = "tag:"
+"""What the refs of tags begin with. A tag that is broken stays so: it is told of, and fails no update. A branch can be
+mended, so it does. Source: Composer's VcsRepository, `hadInvalidBranches`."""
 
 
 class Outcome(StrEnum):
@@ -276,21 +282,19 @@ class Updates:
             if mine or (first and member.id == run.package.id):
                 kind = EventKind.PERSISTED if first else EventKind.REFRESHED
                 await self._tell(PackageEvent(kind=kind, package=member, changes=mine))
-        if problems:
-            listed = "\n".join(f"{one.ref}: {one.problem}" for one in problems[:MAX_LISTED])
-            message = (
-                f"{len(problems)} tags or branches of {run.package.name} cannot be published; all others are.\n{listed}"
-            )
-            await self._note_problem(run, message)
-            return UpdateResult(
-                outcome=Outcome.FAILED, message=message, changes=tuple(run.changes), problems=len(problems)
-            )
+        told = _told_of(problems, run.package.name)
+        result = UpdateResult(
+            outcome=Outcome.FAILED, message=told or "", changes=tuple(run.changes), problems=len(problems)
+        )
+        if any(not one.ref.startswith(TAG) for one in problems):
+            await self._note_problem(run, result.message)
+            return result
         held = await self._packages.get(run.package.id)
-        if held is not None and held.problem is not None:
-            await self._packages.change(held.id, lambda stored: evolve(stored, problem=None, notified=False))
+        if held is not None and held.problem != told:
+            await self._packages.change(held.id, lambda stored: evolve(stored, problem=told, notified=False))
         count = len(run.changes)
         message = f"Update of {run.package.name} complete: {count} version{'' if count == 1 else 's'} changed."
-        return UpdateResult(outcome=Outcome.COMPLETED, message=message, changes=tuple(run.changes))
+        return evolve(result, outcome=Outcome.COMPLETED, message="\n".join(filter(None, (message, told))))
 
     async def _look_over(self, run: _Run, report: SourceReport) -> None:
         if self._audit is None:
@@ -333,6 +337,17 @@ class Updates:
                 await listener(event)
             except Exception:
                 log.failure("What happened to {name} could not be told", name=event.package.name)
+
+
+def _told_of(problems: Sequence[RefProblem], name: str) -> str | None:
+    """Return what a maintainer should know of refs that cannot be published; None without any."""
+    if not problems:
+        return None
+    listed = [f"{one.ref}: {one.problem}" for one in problems[:MAX_LISTED]]
+    more = [f"… and {len(problems) - MAX_LISTED} more"] if len(problems) > MAX_LISTED else []
+    kinds = Counter(one.ref.partition(":")[0] for one in problems)
+    counts = [f"{count} {PLURAL.get(kind, 'versions') if count > 1 else kind}" for kind, count in sorted(kinds.items())]
+    return "\n".join([f"{' and '.join(counts)} of {name} cannot be published; all others are.", *listed, *more])
 
 
 def _may_pass(error: PacketonError) -> bool:

@@ -158,20 +158,34 @@ class UpdateTests(UpdatingTestCase):
         self.assertEqual(1, len(self.ok(self.versions.with_reference(self.package.id, A))))
         self.assertEqual(1, len([line for line in self.lines if line.startswith("Removed acme/a 1.0")]))
 
-    def test_one_broken_tag(self) -> None:
+    def test_one_broken_branch(self) -> None:
         """It is named with what is wrong; all others are there; a maintainer is told once, until it is good again."""
-        broken = at("tag:1.1", C, problems=("composer.json does not contain valid JSON",))
+        broken = at("branch:1.1", C, problems=("composer.json does not contain valid JSON",))
         self.source.findings.append(broken)
         result = self.run_update()
         self.assertEqual((Outcome.FAILED, 1), (result.outcome, result.problems))
-        self.assertIn("tag:1.1: composer.json does not contain valid JSON", result.message)
+        self.assertIn("branch:1.1: composer.json does not contain valid JSON", result.message)
         self.assertEqual(["1.0.0.0", "dev-main"], self.normalized())
         self.assertEqual([True], [event.is_news for event in self.events if event.kind is EventKind.FAILED])
         self.run_update()
         self.assertEqual(([], [False]), (self.source.delivered, [event.is_news for event in self.events]))
-        self.assertIn("tag:1.1", self.held().problem or "")
-        self.source.findings[-1] = at("tag:1.1", B, found("1.1", "1.1.0.0", B))
+        self.assertIn("branch:1.1", self.held().problem or "")
+        self.source.findings[-1] = at("branch:1.1", B, found("1.1", "1.1.0.0", B))
         self.assertEqual(Outcome.COMPLETED, self.run_update().outcome)
+        self.assertIsNone(self.held().problem)
+
+    def test_one_broken_tag(self) -> None:
+        """A tag stays broken for good: it is named with what is wrong, kept for the maintainer, and fails nothing."""
+        self.source.findings.append(at("tag:1.1", C, problems=("composer.json does not contain valid JSON",)))
+        for _ in range(2):
+            result = self.run_update()
+            self.assertEqual((Outcome.COMPLETED, 1), (result.outcome, result.problems))
+            for text in (result.message, self.held().problem or ""):
+                self.assertIn("1 tag of acme/a cannot be published; all others are.\ntag:1.1: composer.json does", text)
+            self.assertEqual(["1.0.0.0", "dev-main"], self.normalized())
+            self.assertNotIn(EventKind.FAILED, [event.kind for event in self.events])
+        del self.source.findings[-1]
+        self.run_update()
         self.assertIsNone(self.held().problem)
 
     def test_broken_branch_keeps_its_last_good_version(self) -> None:
@@ -284,7 +298,7 @@ class MonoRepoTests(UpdatingTestCase):
         """A name that another package has is said; the others are published."""
         self.ok(self.packages.create(package("acme/b")))
         result = self.run_update()
-        self.assertEqual(Outcome.FAILED, result.outcome)
+        self.assertEqual(Outcome.COMPLETED, result.outcome)
         self.assertIn("src/b: there is another package acme/b already", result.message)
         self.assertEqual((["1.0.0.0", "1.0.1.0"], []), (self.normalized(), self.normalized("acme/b")))
 
