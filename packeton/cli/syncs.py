@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
@@ -42,13 +42,19 @@ class _Stderr(StringIO):
 
 
 def _synchronise(
-    paths: tuple[str, ...], data: str | None, aliases: Sequence[str], *, force: bool, verbose: int
+    paths: tuple[str, ...],
+    data: str | None,
+    aliases: Sequence[str],
+    choose: Callable[[list[str]], list[str]],
+    *,
+    force: bool,
+    verbose: int,
 ) -> None:
     if verbose:
         logs.show(globalLogPublisher, _Stderr(), "info" if verbose == 1 else "debug")
 
     async def work(mirroring: Mirroring) -> int:
-        chosen = [mirroring.site(alias).mirror.rules.alias for alias in aliases] or list(mirroring.sites)
+        chosen = [mirroring.site(alias).mirror.rules.alias for alias in aliases] or choose(list(mirroring.sites))
         failed = 0
         with _progress() as progress:
             for alias in chosen:
@@ -88,7 +94,7 @@ def sync(paths: tuple[str, ...], data: str | None, aliases: tuple[str, ...], *, 
 
     An interrupted synchronisation goes on where it was. One that another process is at is not disturbed.
     """
-    _synchronise(paths, data, aliases, force=force, verbose=verbose)
+    _synchronise(paths, data, aliases, list, force=force, verbose=verbose)
 
 
 @click.command(name="packagist:sync:mirrors", hidden=True)
@@ -99,8 +105,15 @@ def sync(paths: tuple[str, ...], data: str | None, aliases: tuple[str, ...], *, 
 def sync_as_before(
     paths: tuple[str, ...], data: str | None, aliases: tuple[str, ...], *, force: bool, verbose: int
 ) -> None:
-    """Synchronise mirrors: `packeton mirror sync` by its former name."""
-    _synchronise(paths, data, aliases, force=force, verbose=verbose)
+    """Synchronise mirrors: `packeton mirror sync` by its former name. Without a mirror it asks which, at a terminal."""
+    _synchronise(paths, data, aliases, _ask_which, force=force, verbose=verbose)
+
+
+def _ask_which(aliases: list[str]) -> list[str]:
+    """Let somebody at a terminal choose; all where nobody is there. Source: contract 05 section 10 of the reference."""
+    if len(aliases) == 1 or not sys.stdin.isatty():
+        return aliases
+    return [click.prompt("Which mirror?", type=click.Choice(aliases))]
 
 
 @mirror.command()
