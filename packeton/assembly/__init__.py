@@ -108,7 +108,7 @@ def build(
         proxy.path: proxy_mount(name, proxy, settings, store, fills, transports.common)
         for name, proxy in settings.proxies.items()
     }
-    resource = root_resource(settings, store, accounts, packages, api, sign_in, mirroring, mounts)
+    resource = root_resource(settings, store, accounts, packages, work, api, sign_in, mirroring, mounts)
     parts = Parts(store=store, accounts=accounts, work=work, packages=packages, api=api)
     return Packeton(resource=resource, services=services, settings=settings, parts=parts, worker=worker)
 

@@ -1,16 +1,18 @@
 """Work in the background: jobs and who does them, locks, signals, and the timetable."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 from attrs import define, field
 from twisted.application.service import Service
 
 from packeton.adapters.database.jobs import JobRecords
 from packeton.adapters.database.locks import DatabaseLocks
-from packeton.adapters.database.syncs import owner_name
+from packeton.adapters.database.owners import owner_name
 from packeton.adapters.queues.local import LocalSignals
-from packeton.adapters.queues.redis import RedisLink, RedisLocks, RedisSignals
+from packeton.adapters.queues.redis import RedisLink, RedisSignals
 from packeton.assembly.store import Store
 from packeton.background.jobs import JobKinds, Jobs
 from packeton.background.timetable import Entry, Timetable
@@ -34,6 +36,8 @@ class Work:
     """Of this process; no other has it."""
     link: Service | None = None
     """What holds the connections to Redis, where there is one."""
+    ping: Callable[[], Awaitable[object]] | None = None
+    """Asks Redis for a sign of life, where there is one."""
     timetable: list[Entry] = field(factory=list)
 
 
@@ -42,12 +46,12 @@ def open_work(store: Store) -> Work:
     name = owner_name(secrets.token_hex(4))
     now = now_of(store.reactor)
     records = JobRecords(store.database, lambda: secrets.token_hex(20))
-    link = None
+    link, ping = None, None
     signals: ISignals = LocalSignals()
-    locks: ILocks = DatabaseLocks(store.database, name, now)
     if store.settings.redis.url is not None:
         link = RedisLink(store.reactor, redis_address(store.settings.redis.url.reveal()))
-        signals, locks = RedisSignals(link, name), RedisLocks(link, name)
+        signals = RedisSignals(link, name)
+        ping = partial(link.call, "ping")
 
     async def clean() -> None:
         await records.clean(now())
@@ -55,10 +59,11 @@ def open_work(store: Store) -> Work:
     return Work(
         jobs=Jobs(records, signals, now),
         kinds=JobKinds(),
-        locks=locks,
+        locks=DatabaseLocks(store.database, name, now),
         signals=signals,
         name=name,
         link=link,
+        ping=ping,
         timetable=[Entry(name="old jobs", expression="49 0 * * *", work=clean)],
     )
 
@@ -77,7 +82,7 @@ def worker_of(work: Work, store: Store, at_once: int, max_jobs: int | None = Non
         patience=min(settings.shutdown_timeout, timedelta(minutes=1)),
     )
     worker = WorkerService(
-        work.jobs.records, work.kinds, work.signals, store.reactor, work.name, limits, max_jobs
+        work.jobs.records, work.kinds, work.signals, store.reactor, work.name, limits, max_jobs, store.metrics.on_job
     )
     store.metrics.gauge("packeton_jobs_running", "Jobs under way in this process", lambda: worker.busy)
     return worker

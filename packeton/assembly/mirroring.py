@@ -7,9 +7,10 @@ from datetime import timedelta
 from attrs import define
 
 from packeton.adapters.database.mirrors import MirrorRecords
+from packeton.adapters.database.owners import owner_name
 from packeton.adapters.database.packages import PackageRecords
 from packeton.adapters.database.revisions import Revisions
-from packeton.adapters.database.syncs import SyncRecords, owner_name
+from packeton.adapters.database.syncs import SyncRecords
 from packeton.assembly.jobs import Work
 from packeton.assembly.mirrors import mirror_site
 from packeton.assembly.store import Store

@@ -6,6 +6,8 @@ from twisted.web.resource import IResource
 
 from packeton.assembly.accounts import Accounts, gate_of
 from packeton.assembly.api import Api, api_routes
+from packeton.assembly.figures import Figures, health_checks
+from packeton.assembly.jobs import Work
 from packeton.assembly.mirroring import Mirroring
 from packeton.assembly.packages import Packages
 from packeton.assembly.pages import SignIn, cookie_sessions, cors_of, page_routes, protection_of
@@ -38,6 +40,7 @@ def root_resource(
     store: Store,
     accounts: Accounts,
     packages: Packages,
+    work: Work,
     api: Api,
     sign_in: SignIn,
     mirroring: Mirroring,
@@ -54,7 +57,8 @@ def root_resource(
     gate = gate_of(accounts, store, addresses, users=sign_in.chain, sessions=sessions, observe=sign_in.observe)
     pages = Pages(addresses, sessions)
     landing = LandingRoutes(pages, accounts.directory, sign_in.sessions)
-    checks = {"database:ping": store.records.totals}
+    figures = Figures(store, work)
+    figures.install()
     routes: list[Routes] = [
         PageRoutes(directory, store.dists, pages, landing, mirroring.summary),
         MirrorRoutes(directory, store.renditions, addresses, gate),
@@ -65,8 +69,8 @@ def root_resource(
         UserApi(gate, accounts.users, accounts.people, addresses, sign_in.recovery.invite),
         GroupApi(gate, accounts.groups, accounts.audiences),
         CredentialApi(gate, packages.keyring),
-        HealthRoutes(enabled=settings.health_check, checks=checks, clock=clock),
-        MetricRoutes(store.metrics),
+        HealthRoutes(enabled=settings.health_check, checks=health_checks(store, work), clock=clock, gate=gate),
+        MetricRoutes(store.metrics, figures.refresh),
         *api_routes(api, gate, addresses, sessions, packages, store),
         *page_routes(sign_in, pages, landing, settings, store),
     ]

@@ -85,6 +85,8 @@ class WorkerService(Service):
     _limits: WorkerLimits = field(factory=WorkerLimits)
     _max_jobs: int | None = None
     """After so many jobs no more are begun; None: no end."""
+    _observe: Callable[[str, str, float], object] = field(default=lambda *_: None)
+    """Told kind, status and seconds of each job that is out of our hands; `again` where it was put back."""
     _begun: int = field(default=0, init=False)
     _running: dict[str, _Running] = field(factory=dict, init=False)
     _turn: Deferred[None] | None = field(default=None, init=False)
@@ -193,7 +195,7 @@ class WorkerService(Service):
         done.addBoth(over)
 
     async def _finish(self, running: _Running, writing: BufferedLog) -> None:
-        job, kind = running.job, self._kinds[running.job.type]
+        job, kind, began = running.job, self._kinds[running.job.type], self._clock.seconds()
         outcome: JobOutcome | timedelta
         try:
             outcome = await running.work
@@ -216,6 +218,8 @@ class WorkerService(Service):
             outcome = INTERNAL
         await writing.close()
         now = now_of(self._clock)()
+        status = "again" if isinstance(outcome, timedelta) else str(outcome.status)
+        self._observe(job.type, status, self._clock.seconds() - began)
         if isinstance(outcome, timedelta):
             await self._records.again(job.id, now + outcome)
             return

@@ -5,11 +5,10 @@ import sys
 from datetime import UTC
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from packeton.assembly import Store
 from packeton.cli.options import read_settings, settings_options, with_store
+from packeton.cli.progress import steps
 from packeton.config.units import size_text
 from packeton.core.caching.entries import CacheEntry
 from packeton.features.caching.housekeeping import Fault
@@ -82,7 +81,7 @@ def verify(paths: tuple[str, ...], data: str | None, pattern: str, *, repair: bo
         housekeeping = store.housekeeping()
         faults: list[Fault] = []
         total = (await housekeeping.totals(pattern)).entries
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        with steps() as progress:
             task = progress.add_task("verifying", total=total)
             async for fault in housekeeping.verify(pattern, repair=repair):
                 progress.advance(task)

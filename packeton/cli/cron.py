@@ -10,6 +10,7 @@ from twisted.internet.task import deferLater
 from packeton.assembly import Parts
 from packeton.background.timetable import LEASE, Entry, next_time
 from packeton.cli.accounts import print_table
+from packeton.cli.console import ConsoleCommand
 from packeton.cli.options import settings_options
 from packeton.cli.running import with_parts
 from packeton.errors import Invalid, NotFound
@@ -17,23 +18,40 @@ from packeton.errors import Invalid, NotFound
 __all__ = ["clear_cache", "compile_statistics", "cron", "debug_cron"]
 
 MINUTE = timedelta(minutes=1)
+GROUP = "default"
+"""Which all entries are of; none has a stamp."""
 
 
-@click.command(name="okvpn:cron", hidden=True)
+def choosing(command: Any) -> Any:
+    """Give a command the reference's options that choose entries."""
+    group = click.option("--group", multiple=True, help=f"Only entries of this group; all are of {GROUP}.")
+    stamped = click.option("--with", "stamped", multiple=True, help="Only entries with this stamp; none has one.")
+    without = click.option("--without", "unstamped", multiple=True, help="No entries with this stamp; none has one.")
+    return group(stamped(without(command)))
+
+
+def _is_chosen(group: Sequence[str], stamped: Sequence[str], unstamped: Sequence[str]) -> bool:  # noqa: ARG001
+    """Say if the entries are meant by what the reference's options choose."""
+    return not stamped and (not group or GROUP in group)
+
+
+@click.command(name="okvpn:cron", cls=ConsoleCommand)
 @settings_options
 @click.option("--demand", is_flag=True, help="Go on, minute by minute.")
 @click.option("--time-limit", type=click.IntRange(1), help="End after so many seconds.")
 @click.option("--command", "name", help="Only this entry.")
 @click.option("--dry-run", is_flag=True, help="Only list what is due.")
+@choosing
 def cron(
-    paths: tuple[str, ...], data: str | None, *, demand: bool, time_limit: int | None, name: str | None, dry_run: bool
-) -> None:
+    paths: tuple[str, ...], data: str | None, *, demand: bool, time_limit: int | None, name: str | None, dry_run: bool,
+    **choice: Any,
+) -> None:  # fmt: skip
     """Do what is due in this minute. A server does it by itself: this is for installations that leave it to cron."""
 
     async def work(parts: Parts, reactor: Any) -> None:
         began = reactor.seconds()
         while True:
-            await _pass(parts, _chosen(parts, name), dry_run=dry_run)
+            await _pass(parts, _chosen(parts, name) if _is_chosen(**choice) else [], dry_run=dry_run)
             left = None if time_limit is None else time_limit - (reactor.seconds() - began)
             if not demand or (left is not None and left <= 0):
                 return
@@ -43,14 +61,15 @@ def cron(
     with_parts(paths, data, work)
 
 
-@click.command(name="okvpn:debug:cron", hidden=True)
+@click.command(name="okvpn:debug:cron", cls=ConsoleCommand)
 @settings_options
 @click.option("--execute-one", type=click.IntRange(1), metavar="N", help="Do entry N now.")
-def debug_cron(paths: tuple[str, ...], data: str | None, *, execute_one: int | None) -> None:
+@choosing
+def debug_cron(paths: tuple[str, ...], data: str | None, *, execute_one: int | None, **choice: Any) -> None:
     """List the timetable; or do one of its entries now."""
 
     async def work(parts: Parts, _: Any) -> Sequence[Entry]:
-        entries = parts.work.timetable
+        entries = parts.work.timetable if _is_chosen(**choice) else []
         if execute_one is None:
             return entries
         if execute_one > len(entries):
@@ -63,14 +82,14 @@ def debug_cron(paths: tuple[str, ...], data: str | None, *, execute_one: int | N
         print_table(("N", "When", "What"), [(n, one.expression, one.name) for n, one in enumerate(entries, 1)])
 
 
-@click.command(name="packagist:stats:compile", hidden=True)
+@click.command(name="packagist:stats:compile", cls=ConsoleCommand)
 @click.option("--force", is_flag=True)
 def compile_statistics(*, force: bool) -> None:  # noqa: ARG001  # the reference's option
     """Nothing needs to be done: statistics are read from the counters as they are."""
     click.echo("Statistics are always up to date.")
 
 
-@click.command(name="cache:clear", hidden=True)
+@click.command(name="cache:clear", cls=ConsoleCommand)
 def clear_cache() -> None:
     """Nothing needs to be done: settings are read at each start."""
     click.echo("Settings are read at each start; `packeton cache purge` removes what mirrors keep.")

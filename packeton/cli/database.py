@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import IO, cast
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from packeton.adapters.database.checking import findings
 from packeton.adapters.database.connection import Database
@@ -20,9 +18,11 @@ from packeton.adapters.database.dumping import row_count, snapshot
 from packeton.adapters.database.migrations import check as check_revision
 from packeton.adapters.database.migrations import newest
 from packeton.assembly.store import blocking_database
+from packeton.cli.console import ConsoleCommand
 from packeton.cli.options import read_settings, settings_options
+from packeton.cli.progress import steps
 
-__all__ = ["database"]
+__all__ = ["database", "update_schema"]
 
 GZIP = b"\x1f\x8b"
 
@@ -39,6 +39,25 @@ def upgrade(paths: tuple[str, ...], data: str | None) -> None:
     with _opened(paths, data) as opened:
         click.echo(f"the schema is {newest()}")
         del opened
+
+
+@click.command(name="doctrine:schema:update", cls=ConsoleCommand)
+@settings_options
+@click.option("--force", is_flag=True, help="Bring it up to date.")
+@click.option("--complete", is_flag=True, help="It always is.")
+@click.option("--dump-sql", is_flag=True, help="Not possible: every start does what is needed, in one transaction.")
+def update_schema(paths: tuple[str, ...], data: str | None, *, force: bool, complete: bool, dump_sql: bool) -> None:
+    """Bring the schema up to date with --force, else say if it is: `packeton database upgrade` by its former name."""
+    del complete
+    if dump_sql:
+        raise click.UsageError("--dump-sql: the schema is changed by versioned steps, which are no SQL text.")
+    if force:
+        with _opened(paths, data):
+            click.echo(f"the schema is {newest()}")
+        return
+    revision = _revision(paths, data)
+    state = "up to date" if revision == newest() else "--force brings it up to date"
+    click.echo(f"the schema is {revision or 'not made yet'}: {state}")
 
 
 @database.command()
@@ -97,6 +116,20 @@ def restore(paths: tuple[str, ...], data: str | None, file: str, *, force: bool)
     click.echo(f"{done.rows} rows restored in {done.tables} tables", err=True)
 
 
+def _revision(paths: tuple[str, ...], data: str | None) -> str | None:
+    """Return the revision of the schema, None for an empty database; changes nothing."""
+    _, opened = blocking_database(read_settings(paths, data).settings)
+
+    def work() -> str | None:
+        with opened.engine.connect() as connection, connection.begin():
+            return check_revision(connection)
+
+    try:
+        return opened.once(work)
+    finally:
+        opened.dispose()
+
+
 @contextmanager
 def _opened(paths: tuple[str, ...], data: str | None) -> Iterator[Database]:
     _, opened = blocking_database(read_settings(paths, data).settings)
@@ -109,8 +142,7 @@ def _opened(paths: tuple[str, ...], data: str | None) -> Iterator[Database]:
 
 @contextmanager
 def _progress(what: str, total: int | None) -> Iterator[Callable[[], object]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with steps() as progress:
         task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
 

@@ -11,6 +11,7 @@ from packeton.assembly.accounts import open_accounts
 from packeton.assembly.store import Store
 from packeton.cli.accounts import as_json as json_option
 from packeton.cli.accounts import print_json
+from packeton.cli.console import ConsoleCommand
 from packeton.cli.options import read_settings, settings_options, with_store
 from packeton.config.settings import Secret
 from packeton.core.access.jwt import KeyPair, make_keys
@@ -96,6 +97,4 @@ def rotate(paths: tuple[str, ...], data: str | None, *, as_json: bool) -> None:
 keys.add_command(generate)
 keys.add_command(rotate)
 NAME = "packagist:jwt:generate-keypair"
-generate_keypair = click.Command(
-    NAME, callback=generate.callback, params=generate.params, help=generate.help, hidden=True
-)
+generate_keypair = ConsoleCommand(NAME, callback=generate.callback, params=[*generate.params], help=generate.help)

@@ -9,6 +9,7 @@ import click
 import re2  # type: ignore[import-untyped]
 
 from packeton.assembly import Parts
+from packeton.cli.console import ConsoleCommand
 from packeton.cli.options import settings_options
 from packeton.cli.packages import build_zips
 from packeton.cli.running import with_parts
@@ -22,7 +23,7 @@ from packeton.interfaces.revisions import Subject
 __all__ = ["clear_versions", "download_versions", "update_packages"]
 
 
-@click.command(name="packagist:update", hidden=True)
+@click.command(name="packagist:update", cls=ConsoleCommand)
 @settings_options
 @click.argument("name", required=False)
 @click.option("--force", is_flag=True)
@@ -61,7 +62,7 @@ def update_packages(
     click.echo(f"{len(jobs)} jobs")
 
 
-@click.command(name="packagist:clear:versions", hidden=True)
+@click.command(name="packagist:clear:versions", cls=ConsoleCommand)
 @settings_options
 @click.option("--force", is_flag=True)
 @click.option("--filter", "pattern", default="")
@@ -88,7 +89,7 @@ def clear_versions(paths: tuple[str, ...], data: str | None, *, force: bool, pat
     click.echo(f"{count} versions" + ("" if force else "; --force removes them"))
 
 
-@click.command(name="packagist:download:versions", hidden=True)
+@click.command(name="packagist:download:versions", cls=ConsoleCommand)
 @settings_options
 def download_versions(paths: tuple[str, ...], data: str | None) -> None:
     """Build the archives of all versions; what cannot be built is skipped."""

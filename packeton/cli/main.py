@@ -6,9 +6,10 @@ import click
 
 from packeton import __version__
 from packeton.cli.cache import cache
+from packeton.cli.console import console_options
 from packeton.cli.credentials import credential
 from packeton.cli.cron import clear_cache, compile_statistics, cron, debug_cron
-from packeton.cli.database import database
+from packeton.cli.database import database, update_schema
 from packeton.cli.groups import group
 from packeton.cli.imports import import_packages
 from packeton.cli.keys import generate_keypair, keys
@@ -51,9 +52,11 @@ for command in (
     subrepository,
     worker,
     *(clear_cache, compile_statistics, cron, debug_cron),
-    *(clear_versions, download_versions, generate_keypair, run_workers, sync_as_before, update_packages, user_manager),
+    *(clear_versions, download_versions, generate_keypair, run_workers, sync_as_before, update_packages, update_schema,
+      user_manager),
 ):
     program.add_command(command)
+program.params.extend(console_options())
 
 
 def main() -> None:

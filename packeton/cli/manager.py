@@ -8,6 +8,7 @@ import click
 
 from packeton.assembly.accounts import Accounts, web_tokens_of
 from packeton.cli.accounts import print_table, with_accounts
+from packeton.cli.console import ConsoleCommand
 from packeton.cli.options import read_settings, settings_options
 from packeton.core.access.accounts import Account, User
 from packeton.errors import Invalid
@@ -24,7 +25,7 @@ CHANGES = (
 """Options that ask for something; without any of them a new user is only made after a question."""
 
 
-@click.command(name="packagist:user:manager", hidden=True)
+@click.command(name="packagist:user:manager", cls=ConsoleCommand)
 @settings_options
 @click.argument("username", required=False)
 @click.option("--email")

@@ -7,12 +7,11 @@ from typing import Any
 
 import click
 from attrs import evolve
-from rich.console import Console
-from rich.progress import Progress
 
 from packeton.assembly import Parts
 from packeton.cli.accounts import as_json, print_json, print_table
 from packeton.cli.options import settings_options
+from packeton.cli.progress import steps
 from packeton.cli.running import CONSOLE, finished, with_parts
 from packeton.core.access.identities import Identity
 from packeton.core.composer.versions import normalize
@@ -168,7 +167,7 @@ async def build_zips(
     if version is not None and not wanted:
         raise NotFound(f"{packages[0].name} has no version {version}")
     built, failed = 0, []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with steps() as progress:
         task = progress.add_task("building", total=len(wanted))
         for one, stored in wanted:
             progress.update(task, advance=1, description=f"{one.name} {stored.version}")

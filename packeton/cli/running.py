@@ -3,12 +3,12 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from twisted.internet.task import deferLater
 
 from packeton.assembly import Parts, WorkerOptions, build
 from packeton.cli.options import on_reactor, read_settings
+from packeton.cli.progress import steps
 from packeton.core.access.identities import Identity, Role, with_implied
 from packeton.errors import PacketonError
 from packeton.interfaces.queues import Job, JobStatus
@@ -50,7 +50,7 @@ async def finished(parts: Parts, reactor: Any, job: Job, title: str) -> Job:
     """Show the log of a job while it runs, whoever does it; return it once it is over. Raises what made it fail."""
     records, past = parts.work.jobs.records, 0
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with steps(*columns) as progress:
         progress.add_task(title)
         while True:
             found = await records.find(job.id)

@@ -7,14 +7,14 @@ from io import StringIO
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from twisted.logger import globalLogPublisher
 
 from packeton import logs
 from packeton.assembly.mirroring import Mirroring
+from packeton.cli.console import ConsoleCommand
 from packeton.cli.mirrors import is_file, mirror, on_mirrors, read_text
 from packeton.cli.options import settings_options
+from packeton.cli.progress import Steps, steps
 from packeton.core.caching.decisions import SyncState, Wish
 from packeton.core.composer.lockfiles import locked_packages
 from packeton.core.composer.names import PackageName
@@ -56,7 +56,7 @@ def _synchronise(
     async def work(mirroring: Mirroring) -> int:
         chosen = [mirroring.site(alias).mirror.rules.alias for alias in aliases] or choose(list(mirroring.sites))
         failed = 0
-        with _progress() as progress:
+        with steps() as progress:
             for alias in chosen:
                 failed += not await _sync_one(mirroring, alias, progress, Wish.RESET if force else Wish.UPDATE)
         return failed
@@ -64,7 +64,7 @@ def _synchronise(
     sys.exit(1 if on_mirrors(paths, data, work) else 0)
 
 
-async def _sync_one(mirroring: Mirroring, alias: str, progress: Progress, wish: Wish) -> bool:
+async def _sync_one(mirroring: Mirroring, alias: str, progress: Steps, wish: Wish) -> bool:
     task = progress.add_task(alias, total=None)
 
     def show(state: SyncState) -> None:
@@ -97,7 +97,7 @@ def sync(paths: tuple[str, ...], data: str | None, aliases: tuple[str, ...], *, 
     _synchronise(paths, data, aliases, list, force=force, verbose=verbose)
 
 
-@click.command(name="packagist:sync:mirrors", hidden=True)
+@click.command(name="packagist:sync:mirrors", cls=ConsoleCommand)
 @settings_options
 @click.argument("aliases", nargs=-1, metavar="[MIRROR]")
 @FORCE
@@ -138,7 +138,7 @@ def warm(
         chosen = [mirroring.site(alias).mirror.rules.alias for alias in aliases] or list(mirroring.sites)
         warming = Warming({alias: mirroring.sites[alias] for alias in chosen})
         done: list[Warmed] = []
-        with _progress() as progress:
+        with steps() as progress:
             task = progress.add_task("warming", total=len(wanted))
 
             async def one(locked: Locked) -> None:
@@ -233,8 +233,3 @@ def _told(warmed: Warmed) -> dict[str, object]:
         "bytes": warmed.size,
         "reason": warmed.reason,
     }
-
-
-def _progress() -> Progress:
-    shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*shown, console=Console(stderr=True), transient=True)

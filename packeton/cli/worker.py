@@ -11,6 +11,7 @@ from twisted.logger import Logger, globalLogBeginner, globalLogPublisher, textFi
 
 from packeton import logs
 from packeton.assembly import Packeton, WorkerOptions, build
+from packeton.cli.console import ConsoleCommand
 from packeton.cli.options import on_reactor, read_settings, settings_options
 from packeton.config.loader import Loaded
 
@@ -31,7 +32,7 @@ def worker(paths: tuple[str, ...], data: str | None, at_once: int | None, messag
     _run(loaded, options, once=once)
 
 
-@click.command(name="packagist:run-workers", hidden=True)
+@click.command(name="packagist:run-workers", cls=ConsoleCommand)
 @settings_options
 @click.option("--messages", type=click.IntRange(1), default=5000)
 @click.option("--execute-once", is_flag=True)

@@ -179,8 +179,8 @@ class IJobRecords(Interface):
 
     async def abandoned(before: datetime, now: datetime, *, max_attempts: int) -> int:
         """
-        Put back the started jobs of which nothing was heard since *before*; those that were tried *max_attempts* times
-        end as TIMEOUT. Return how many there were.
+        Put back the started jobs of which nothing was heard since *before*, or whose process was on this host and is
+        gone; those that were tried *max_attempts* times end as TIMEOUT. Return how many there were.
         """
 
     async def find(job_id: str) -> Job | None:

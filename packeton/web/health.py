@@ -5,26 +5,40 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from attrs import frozen
 from klein import Klein
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 
+from packeton.core.access.identities import Role
 from packeton.errors import PacketonError
 from packeton.interfaces.clocks import now_of
+from packeton.web.access import Gate
 from packeton.web.responses import send_bytes
 
-__all__ = ["HealthRoutes"]
+__all__ = ["Check", "HealthRoutes"]
+
+
+@frozen(kw_only=True)
+class Check:
+    """One thing to look at; raises PacketonError when it does not work."""
+
+    run: Callable[[], Awaitable[object]]
+    essential: bool = True
+    """Without it we cannot do our work; else its status is `warn`, and the whole passes."""
 
 
 class HealthRoutes:
-    """`/api/healthz`, in the reference's form: 200 when all checks pass, else 500; `[]` with 404 when switched off."""
+    """
+    `/api/healthz`, in the reference's form: 200 when what is essential passes, else 500; `[]` with 404 when switched
+    off. Maintainers are told what is wrong.
+    """
 
-    def __init__(
-        self, *, enabled: bool, checks: Mapping[str, Callable[[], Awaitable[object]]], clock: IReactorTime
-    ) -> None:
+    def __init__(self, *, enabled: bool, checks: Mapping[str, Check], clock: IReactorTime, gate: Gate) -> None:
         self._enabled = enabled
         self._checks = checks
         self._clock = clock
+        self._gate = gate
 
     def install(self, app: Klein) -> None:
         """Add these routes to *app*."""
@@ -36,25 +50,38 @@ class HealthRoutes:
         if not self._enabled:
             request.setResponseCode(404)
             return send_bytes(request, b"[]", "application/json")
-        checks = {name: await self._run(check) for name, check in self._checks.items()}
-        passed = all(check["status"] == "pass" for check in checks.values())
+        results = {name: await self._run(check) for name, check in self._checks.items()}
+        if any("output" in result for result in results.values()) and not await self._is_maintainer(request):
+            for result in results.values():
+                result.pop("output", None)
+        passed = all(result["status"] != "fail" for result in results.values())
         request.setResponseCode(200 if passed else 500)
-        document = {"status": "pass" if passed else "fail", "checks": checks}
+        document = {"status": "pass" if passed else "fail", "checks": results}
         return send_bytes(request, json.dumps(document, indent=4).encode(), "application/json")
 
-    async def _run(self, check: Callable[[], Awaitable[object]]) -> dict[str, Any]:
+    async def _run(self, check: Check) -> dict[str, Any]:
         began = self._clock.seconds()
+        told = {}
         try:
-            await check()
+            await check.run()
             status = "pass"
-        except PacketonError:
-            status = "fail"
+        except PacketonError as error:
+            status = "fail" if check.essential else "warn"
+            told = {"output": str(error)}
         return {
             "time": _zulu(now_of(self._clock)()),
             "status": status,
             "observedValue": round((self._clock.seconds() - began) * 1000, 2),
             "observedUnit": "ms",
+            **told,
         }
+
+    async def _is_maintainer(self, request: IRequest) -> bool:
+        try:
+            await self._gate.caller(request, role=Role.MAINTAINER)
+        except PacketonError:
+            return False
+        return True
 
 
 def _zulu(moment: datetime) -> str:

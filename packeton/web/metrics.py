@@ -1,6 +1,6 @@
 """GET /metrics: what happened, in the Prometheus text format."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from klein import Klein
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -15,6 +15,7 @@ from packeton.web.responses import send_bytes
 __all__ = ["MetricRoutes", "Metrics"]
 
 SECONDS = (0.005, 0.02, 0.1, 0.5, 1, 2.5, 5, 10, 30)
+JOB_SECONDS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
 
 class Metrics:
@@ -41,6 +42,13 @@ class Metrics:
             "packeton_dist_changed", "Dists for which upstream served other bytes than first seen", registry=registry
         )
         self.evicted = Counter("packeton_evicted_bytes", "Bytes evicted from the store", registry=registry)
+        self.jobs = Counter(
+            "packeton_jobs_ended", "Jobs that ended in this process, or were put back", ["type", "status"],
+            registry=registry,
+        )  # fmt: skip
+        self.job_seconds = Histogram(
+            "packeton_job_seconds", "From a job's start to its end", ["type"], registry=registry, buckets=JOB_SECONDS
+        )
         self._registry = registry
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
@@ -61,6 +69,11 @@ class Metrics:
         self.received.inc(body_bytes)
         if head_seconds is not None:
             self.upstream_seconds.observe(head_seconds)
+
+    def on_job(self, kind: str, status: str, seconds: float) -> None:
+        """Count one job that is out of our hands."""
+        self.jobs.labels(kind, status).inc()
+        self.job_seconds.labels(kind).observe(seconds)
 
     def on_answer(self, method: str, status: int, cache: str, sent: int, seconds: float) -> None:
         """Count one finished request."""
@@ -90,13 +103,15 @@ class _Gauges(Collector):
 class MetricRoutes:
     """`/metrics`."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> None:
         self._metrics = metrics
+        self._refresh = refresh
 
     def install(self, app: Klein) -> None:
         """Add these routes to *app*."""
         app.route("/metrics", methods=["GET", "HEAD"])(self.metrics)
 
-    def metrics(self, request: IRequest) -> bytes:
+    async def metrics(self, request: IRequest) -> bytes:
         """All figures."""
+        await self._refresh()
         return send_bytes(request, generate_latest(self._metrics.registry), CONTENT_TYPE_LATEST)

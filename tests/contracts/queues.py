@@ -1,5 +1,7 @@
 """What every queue, and every kind of lock, keeps to."""
 
+import subprocess
+import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
+from packeton.adapters.database.owners import owner_name
 from packeton.interfaces.queues import IJobRecords, ILocks, Job, JobOrder, JobStatus, Priority
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -140,6 +143,18 @@ class JobRecordsContract:
         self.assertEqual(JobStatus.TIMEOUT, self.ok(self.records.find(job.id)).status)
         self.put(key="1")
         self.assertIsNotNone(self.claim(NOW + DAY))
+
+    def test_killed(self) -> None:
+        """What a process of this host was at that is gone is put back at once; what one that lives is at stays."""
+        child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+        dead = ":".join([owner_name("x").partition(":")[0], child.stdout.decode().strip(), "x"])
+        lost = self.put(key="1")
+        self.ok(self.records.claim(dead, NOW, types=KINDS, per_host=2))
+        kept = self.put(key="2")
+        self.ok(self.records.claim(owner_name("y"), NOW, types=KINDS, per_host=2))
+        self.assertEqual(1, self.ok(self.records.abandoned(NOW - DAY, NOW, max_attempts=2)))
+        self.assertEqual(JobStatus.QUEUED, self.ok(self.records.find(lost.id)).status)
+        self.assertEqual(JobStatus.STARTED, self.ok(self.records.find(kept.id)).status)
 
     def test_log(self) -> None:
         """Pieces come back in order, past a position; a log has an end."""

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
+from packeton.adapters.database.owners import is_gone
 from packeton.adapters.database.tables.jobs import job_logs, jobs
 from packeton.interfaces.queues import IJobRecords, Job, JobOrder, JobStatus, LogLine
 
@@ -101,7 +102,10 @@ class JobRecords:
         """Put back what died with its worker, or end it."""
 
         def work(connection: Connection) -> int:
-            silent = (jobs.c.status == JobStatus.STARTED) & (jobs.c.heard_at < before)
+            started = jobs.c.status == JobStatus.STARTED
+            workers = connection.execute(select(jobs.c.worker).where(started).distinct()).scalars()
+            gone = [worker for worker in workers if worker is not None and is_gone(worker)]
+            silent = started & ((jobs.c.heard_at < before) | jobs.c.worker.in_(gone))
             rows = connection.execute(select(jobs.c.id, jobs.c.attempts).where(silent)).all()
             for row in rows:
                 if row.attempts < max_attempts:

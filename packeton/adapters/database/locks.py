@@ -15,6 +15,9 @@ from packeton.interfaces.queues import ILocks
 
 __all__ = ["DatabaseLocks"]
 
+FORGOTTEN: Final = timedelta(days=1)
+"""After its end a lock that nobody gave back is removed by whoever takes the next one."""
+
 
 FORGOTTEN_AFTER: Final = timedelta(days=1)
 """Locks that ran out so long ago are removed: those of the timetable have a new name each time."""
@@ -34,6 +37,7 @@ class DatabaseLocks:
         now = self._now()
 
         def work(connection: Connection) -> bool:
+            connection.execute(delete(locks).where(locks.c.until < now - FORGOTTEN))
             ours = (locks.c.name == name) & or_(locks.c.owner == self._owner, locks.c.until < now)
             if connection.execute(update(locks).where(ours).values(owner=self._owner, until=now + lease)).rowcount:
                 return True

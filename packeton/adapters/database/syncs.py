@@ -1,7 +1,5 @@
 """SyncRecords: the state of synchronisations, their locks, and upstream's names."""
 
-import os
-import socket
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,20 +10,16 @@ from zope.interface import implementer
 
 from packeton.adapters.database.connection import Database
 from packeton.adapters.database.mirrors import BATCH
+from packeton.adapters.database.owners import is_gone
 from packeton.adapters.database.tables.mirrors import mirror_listings as listings
 from packeton.adapters.database.tables.mirrors import mirror_syncs as syncs
 from packeton.core.caching.decisions import Listed, Phase, SyncState, Wish
 from packeton.interfaces.mirrors import ISyncRecords
 
-__all__ = ["SyncRecords", "owner_name"]
+__all__ = ["SyncRecords"]
 
 NEVER_RUN = -1
 ONE = update(listings).where((listings.c.mirror == bindparam("of")) & (listings.c.name == bindparam("named")))
-
-
-def owner_name(token: str) -> str:
-    """Return the name under which this process holds locks: host, process, and *token*, which no other has."""
-    return f"{socket.gethostname()[:60]}:{os.getpid()}:{token}"
 
 
 @implementer(ISyncRecords)
@@ -56,7 +50,7 @@ class SyncRecords:
             here = syncs.c.mirror == alias
             holder = connection.execute(select(syncs.c.owner).where(here)).scalar_one()
             free = [syncs.c.owner.is_(None), syncs.c.owned_until < now, syncs.c.owner == owner]
-            if holder is not None and _is_gone(holder, owner):
+            if holder is not None and is_gone(holder):
                 free.append(syncs.c.owner == holder)
             taken = update(syncs).where(here & or_(*free)).values(owner=owner, owned_until=now + lease)
             return None if connection.execute(taken).rowcount else str(holder)
@@ -69,7 +63,7 @@ class SyncRecords:
         def work(connection: Connection) -> str | None:
             held = (syncs.c.mirror == alias) & (syncs.c.owned_until >= now)
             owner: str | None = connection.execute(select(syncs.c.owner).where(held)).scalar_one_or_none()
-            return None if owner is None or _is_gone(owner, owner_name("")) else owner
+            return None if owner is None or is_gone(owner) else owner
 
         return await self._database.read(work)
 
@@ -213,21 +207,3 @@ def _due(alias: str, run: int) -> ColumnElement[bool]:
 
 def _listing(alias: str, run: int, name: str, digest: str) -> dict[str, object]:
     return {"mirror": alias, "name": name, "digest": digest, "fetched": "", "fetched_run": NEVER_RUN, "run": run}
-
-
-def _is_gone(holder: str, owner: str) -> bool:
-    """Say if the process that *holder* names was on our host and is not there any more."""
-    host, _, rest = holder.partition(":")
-    ours, _, mine = owner.partition(":")
-    pid, own = rest.partition(":")[0], mine.partition(":")[0]
-    if host != ours or not pid.isdigit():
-        return False
-    if pid == own:
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -1,5 +1,5 @@
 """
-Signals and locks between several nodes, in Redis.
+Signals between several nodes, by way of Redis. Nothing is kept there: jobs and locks are in the database.
 
 Theory: two connections, one that asks and one that listens; both come back by themselves. txredisapi lets a call wait
 for ever while there is no connection, so that every call has a time limit, and after one that ran out the next ones
@@ -7,8 +7,7 @@ fail at once for a moment. A signal that is lost costs who would have heard it a
 imported when the link is made, since its import picks the reactor.
 """
 
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import define, field
@@ -25,9 +24,9 @@ from zope.interface import implementer
 from packeton.adapters.queues.local import LocalSignals
 from packeton.config.redis import RedisAddress
 from packeton.errors import StorageFailed
-from packeton.interfaces.queues import ILocks, ISignals
+from packeton.interfaces.queues import ISignals
 
-__all__ = ["RedisLink", "RedisLocks", "RedisSignals"]
+__all__ = ["RedisLink", "RedisSignals"]
 
 log = Logger()
 
@@ -36,13 +35,6 @@ CALL_SECONDS: Final = 3.0
 REST_SECONDS: Final = 1.0
 CONNECT_SECONDS: Final = 5
 STOP_SECONDS: Final = 3.0
-TAKE: Final = """
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
-RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 class RedisLink(Service):
@@ -168,24 +160,3 @@ class RedisSignals:
         name, _, text = message.partition(" ")
         if name != self._name:
             self._local.publish(channel, text)
-
-
-@implementer(ILocks)
-@define
-class RedisLocks:
-    """Leases by name; *owner* is a text that no other process has."""
-
-    _link: RedisLink
-    _owner: str
-
-    async def take(self, name: str, lease: timedelta) -> bool:
-        """Take or prolong a lock."""
-        milliseconds = max(1, int(lease.total_seconds() * 1000))
-        return int(await self._script(TAKE, name, [self._owner, milliseconds])) == 1
-
-    async def release(self, name: str) -> None:
-        """Give a lock back."""
-        await self._script(RELEASE, name, [self._owner])
-
-    def _script(self, script: str, name: str, arguments: list[Any]) -> Awaitable[Any]:
-        return self._link.call("eval", script, [f"{PREFIX}lock:{name}"], arguments)

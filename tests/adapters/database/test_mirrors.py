@@ -7,7 +7,8 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from packeton.adapters.database.mirrors import MirrorRecords
-from packeton.adapters.database.syncs import SyncRecords, owner_name
+from packeton.adapters.database.owners import owner_name
+from packeton.adapters.database.syncs import SyncRecords
 from tests.contracts.mirrors import LEASE, NOW, MirrorRecordsContract, SyncRecordsContract
 from tests.support.databases import OnMysql, OnPostgresql, OnSqlite
 

@@ -1,28 +1,22 @@
-"""Signals and locks over a real Redis server, also one that is away, restarts, or says nothing."""
+"""Signals over a real Redis server, also one that is away, restarts, or says nothing."""
 
 import time
-from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from collections.abc import Callable
 from typing import Any
 from unittest import skipUnless
 
 from attrs import evolve
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
-from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from packeton.adapters.queues.redis import RedisLink, RedisLocks, RedisSignals
+from packeton.adapters.queues.redis import RedisLink, RedisSignals
 from packeton.config.redis import redis_address
 from packeton.config.settings import Secret
 from packeton.errors import StorageFailed
 from packeton.interfaces.queues import ISignals
-from tests.contracts.queues import LocksContract
 from tests.support.redis import REDIS, RedisServer
-
-MINUTE = timedelta(minutes=1)
 
 
 @skipUnless(REDIS, "redis-server is not installed")
@@ -48,25 +42,6 @@ class RedisTestCase(TestCase):
             assert time.monotonic() < deadline, "it did not come"
             act()
             await deferLater(reactor, 0.05)
-
-
-class RedisLocksTests(RedisTestCase, LocksContract):
-    """The contract, from a thread."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        link = self.link()
-        self.ours, self.theirs = RedisLocks(link, "us"), RedisLocks(link, "them")
-
-    def ok(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return blockingCallFromThread(reactor, Deferred.fromCoroutine, coroutine)
-
-    def pass_time(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-    def test_one_holder(self) -> Deferred[None]:
-        """As the contract says."""
-        return deferToThread(super().test_one_holder)
 
 
 class RedisSignalsTests(RedisTestCase):
@@ -110,17 +85,17 @@ class RedisLinkTests(RedisTestCase):
 
     async def test_silent(self) -> None:
         """A server that says nothing costs a few seconds once, then nothing for a moment; then all is well again."""
-        locks = RedisLocks(self.link(), "us")
-        self.assertTrue(await locks.take("a", MINUTE))
+        link = self.link()
+        await link.call("ping")
         self.server.stall()
         began = time.monotonic()
         for _ in range(5):
             with self.assertRaises(StorageFailed):
-                await locks.take("a", MINUTE)
+                await link.call("ping")
         self.assertLess(time.monotonic() - began, 5)
         self.server.go_on()
         await deferLater(reactor, 1.2)
-        self.assertTrue(await locks.take("a", MINUTE))
+        await link.call("ping")
 
     async def test_wrong_password(self) -> None:
         """Calls fail soon, and what is logged does not hold the password."""
