@@ -33,6 +33,7 @@ class Composer:
     """A project and a home."""
 
     folder: Path
+    program: Path = Path("composer")
     home: Path = field(init=False)
     project: Path = field(init=False)
 
@@ -63,7 +64,7 @@ class Composer:
             "COMPOSER_NO_INTERACTION": "1",
             "COMPOSER_DISABLE_XDEBUG_WARN": "1",
         }
-        command = ["composer", *arguments, "--no-progress", "--no-interaction", "--ignore-platform-reqs"]
+        command = [str(self.program), *arguments, "--no-progress", "--no-interaction", "--ignore-platform-reqs"]
         result = subprocess.run(
             command, cwd=self.project, env=environment, capture_output=True, text=True, timeout=240, check=False
         )
