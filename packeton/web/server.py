@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from twisted.internet.protocol import connectionDone
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -12,7 +13,8 @@ __all__ = ["PacketonSite"]
 
 MAX_BODY_BYTES = 64 << 20
 """More than any route takes; what a route takes is bounded by itself."""
-LINGER_SECONDS = 0.5
+LINGER_SECONDS = 1.0
+"""How long a client that was refused may take to notice."""
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 IDLE_SECONDS = 60
 """How long a connection may wait for a request."""
@@ -38,9 +40,20 @@ class _Discard:
 
 
 class PacketonRequest(Request):
-    """Refuses a body that is too large before it is stored anywhere."""
+    """
+    A request whose body is bounded, and which a route may answer before its body came.
+
+    Theory of operation: what is too large is refused by its Content-Length, before anything is stored. Bodies of
+    uploads wait in the client until the route wants them: the channel stops reading (and sends no `100 Continue`), the
+    route runs, and either asks for the body or answers. Who gets an answer early may be sending still: the connection
+    ends with that answer.
+    """
 
     body_refused = False
+    body_came = False
+    """Whether all of the body is here."""
+    _began = False
+    _expects_continue = False
 
     def __init__(self, channel: HTTPChannel, *args: Any, **keywords: Any) -> None:
         keywords["parsePOSTFormSubmission"] = False  # routes read what they need, within bounds
@@ -51,22 +64,68 @@ class PacketonRequest(Request):
         sink = self._upload_sink(length)
         if sink is not None:
             self.content = sink
+            self._begin_early()
         elif length is not None and length > MAX_BODY_BYTES:
-            self.body_refused = True
-            self.content = _Discard()
+            self._refuse_body()
         else:
             super().gotLength(length)
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Take a piece of the body; drop what goes over the bound."""
-        super().handleContentChunk(data)
-        if isinstance(self.content, UploadSink):
+        """Take a piece of the body; drop what goes over the bound, or comes after the answer."""
+        if self.finished:
             return
-        if not self.body_refused and self.content is not None and self.content.tell() > MAX_BODY_BYTES:
-            self.body_refused = True
+        super().handleContentChunk(data)
+        if isinstance(self.content, UploadSink) or self.body_refused or self.content is None:
+            return
+        if self.content.tell() > MAX_BODY_BYTES:
             self.content.close()
-            self.content = _Discard()
+            self._refuse_body()
 
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Begin, unless that was done before; the whole body is here now."""
+        self.body_came = True
+        self._resume()
+        if isinstance(self.content, UploadSink):
+            self.content.complete()
+        if not self._began:
+            self._began = True
+            super().requestReceived(command, path, version)
+
+    def write(self, data: bytes) -> None:
+        """Write; an answer that comes before the body is the connection's last."""
+        if not self.startedWriting and not self.body_came and self.channel is not None:
+            self.setHeader(b"connection", b"close")
+            self.channel.persistent = False
+        super().write(data)
+
+    def _refuse_body(self) -> None:
+        self.body_refused = True
+        self.content = _Discard()
+        self._begin_early()
+
+    def _begin_early(self) -> None:
+        """Let the resource see this request soon; until it asks for the body, nothing more is read."""
+        channel: Any = self.channel
+        expected = self.requestHeaders.getRawHeaders(b"expect") or [b""]
+        self._expects_continue = expected[0].lower() == b"100-continue" and channel._version == b"HTTP/1.1"  # noqa: SLF001
+        self.requestHeaders.removeHeader(b"expect")  # or the channel says "100 Continue" for us
+        channel.hold()
+        channel.callLater(0, self._begin, channel._command, channel._path, channel._version)  # noqa: SLF001
+
+    def _begin(self, command: bytes, path: bytes, version: bytes) -> None:
+        if not self._began and self.channel is not None:
+            self._began = True
+            super().requestReceived(command, path, version)
+
+    def _resume(self) -> None:
+        """Let the body come."""
+        channel: Any = self.channel
+        if channel is None:
+            return
+        if self._expects_continue and not self.body_came:
+            self._expects_continue = False
+            channel._send100Continue()  # noqa: SLF001  # as Twisted's own does
+        channel.release()
 
     def _upload_sink(self, length: int | None) -> UploadSink | None:
         """Return where an upload goes; the resource says which requests are some."""
@@ -74,7 +133,7 @@ class PacketonRequest(Request):
         places = getattr(getattr(channel.site, "resource", None), "uploads", None)
         if places is None:
             return None
-        sink: UploadSink | None = places.sink(channel._command, channel._path, length)  # noqa: SLF001
+        sink: UploadSink | None = places.sink(channel._command, channel._path, length, self._resume)  # noqa: SLF001
         return sink
 
 
@@ -83,19 +142,57 @@ class PacketonChannel(HTTPChannel):
     One client connection, HTTP/1.1.
 
     A request that cannot be read is answered with 400, and what else comes is read away for a moment: closing at once
-    would let the kernel throw the answer away with the unread rest.
+    would let the kernel throw the answer away with the unread rest. So it is after an answer that came before the body.
     """
+
+    _held = False
+    _leaving: Any = None
 
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002  # Twisted's signature
         """Refuse a head with a line longer than 16 KiB."""
         self._respondToBadRequestAndDisconnect()
 
+    def hold(self) -> None:
+        """Read nothing more of a body for now."""
+        self._held = True
+        self._networkProducer.pauseProducing()
+
+    def release(self) -> None:
+        """Read on."""
+        if self._held:
+            self._held = False
+            self._networkProducer.resumeProducing()
+
+    def allContentReceived(self) -> None:
+        """Hand the request over, if it was not answered already."""
+        if self.requests:
+            super().allContentReceived()
+
+    def requestDone(self, request: Any) -> None:
+        """Go on with the next request, or leave: after an answer before the body there is no next one."""
+        if request.body_came:
+            super().requestDone(request)
+            return
+        self.requests.remove(request)
+        self.release()
+        self._leave()
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        """Forget the connection."""
+        if self._leaving is not None and self._leaving.active():
+            self._leaving.cancel()
+        super().connectionLost(reason)
+
     def _respondToBadRequestAndDisconnect(self) -> None:
         if self.transport is not None:
             self.transport.write(BAD_REQUEST)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Read away what comes, for a moment, and close."""
         self.setTimeout(None)
         self.dataReceived = _ignore  # type: ignore[method-assign]  # the rest of the connection's life
-        self.callLater(LINGER_SECONDS, self.loseConnection)
+        self._leaving = self.callLater(LINGER_SECONDS, self.loseConnection)
 
 
 def _ignore(data: bytes) -> None:

@@ -1,23 +1,27 @@
 """
 Uploads on their way to the disk, never in memory.
 
-Theory of operation: Twisted reads the whole body before a route sees the request. For the paths of uploads the body
-goes into a draft of the upload library's store as it comes; the draft is removed when the request ends, however it
-ends, unless a route took it. Only so many uploads are on their way at once, and none is larger than the settings allow.
+Theory of operation: Twisted reads the whole body before a route sees the request. For the paths of uploads our own
+server runs the route first (`web/server`): it says who may, and then lets the body come. That goes into a draft of the
+upload library's store; the draft is removed when the request ends, however it ends, unless a route took it. Only so
+many uploads are on their way at once, and none is larger than the settings allow.
 """
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
+from os import SEEK_END
 from pathlib import Path
 from typing import IO, Any
 
 from attrs import define, field, frozen
+from twisted.internet.defer import Deferred
 from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
-from packeton.errors import Invalid, StorageFailed, TooLarge
+from packeton.errors import Invalid, PacketonError, StorageFailed, TooLarge, UpstreamBusy
 from packeton.features.packages.uploads import Received
 from packeton.interfaces.archives import IFileStore
 from packeton.interfaces.clocks import InThread
@@ -29,53 +33,98 @@ METHODS = frozenset({b"PUT", b"POST"})
 CHUNK_BYTES = 1 << 18
 MAX_FIELD_BYTES = 64 << 10
 MAX_FIELDS = 50
+TOO_LARGE = "the upload is larger than this server takes"
+BUSY_FOR = timedelta(seconds=10)
 
 
 class UploadSink:
-    """A request's body in a file; what `Request.content` is for uploads."""
+    """A request's body in a file; what `Request.content` is for uploads. Without a file it takes nothing: *refusal*."""
 
-    def __init__(self, path: Path, max_bytes: int, ended: Callable[[], None]) -> None:
-        self.path = path
-        self.too_large = False
-        self._file: IO[bytes] = path.open("x+b")
+    def __init__(
+        self,
+        path: Path | None,
+        max_bytes: int,
+        *,
+        wanted: Callable[[], None],
+        ended: Callable[[], None],
+        refusal: PacketonError | None = None,
+    ) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None if path is None else path.open("x+b")
         self._max_bytes = max_bytes
+        self._wanted = wanted
         self._ended = ended
-        self._taken = self._closed = False
+        self._refusal = refusal
+        self._waiter: Deferred[None] | None = None
+        self._written = 0
+        self._complete = self._taken = self._closed = False
+
+    async def arrive(self) -> None:
+        """
+        Let the body come, and wait for it.
+
+        Raises:
+            TooLarge: It is, or becomes, larger than the settings allow; known before all of it came.
+            PacketonError: It cannot be taken now.
+        """
+        if self._refusal is None and not self._complete:
+            self._waiter = Deferred()
+            self._wanted()
+            await self._waiter
+        if self._refusal is not None:
+            raise self._refusal
+
+    def complete(self) -> None:
+        """All of it is here."""
+        self._complete = True
+        self._wake()
 
     def write(self, data: bytes) -> int:
         """Append, as long as there is room."""
-        if self.too_large or self._file.tell() + len(data) > self._max_bytes:
-            self.too_large = True
-            return len(data)
-        return self._file.write(data)
+        self._written += len(data)
+        if self._refusal is None and self._written > self._max_bytes:
+            self._refusal = TooLarge(TOO_LARGE)
+            self._wake()
+        if self._refusal is None and self._file is not None:
+            self._file.seek(0, SEEK_END)
+            self._file.write(data)
+        return len(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """As a file's."""
-        return self._file.seek(offset, whence)
+        return 0 if self._file is None else self._file.seek(offset, whence)
 
     def tell(self) -> int:
         """As a file's."""
-        return self._file.tell()
+        return 0 if self._file is None else self._file.tell()
 
     def read(self, size: int = -1) -> bytes:
         """As a file's."""
-        return self._file.read(size)
+        return b"" if self._file is None else self._file.read(size)
 
     def take(self) -> Path:
         """Return the file, which is the caller's from now on."""
+        assert self._file is not None, "who waited for it knows that it came"
+        assert self._path is not None, "it has a file"
         self._file.flush()
         self._taken = True
-        return self.path
+        return self._path
 
     def close(self) -> None:
         """Close the file, and remove it unless it was taken; called at the end, also of a lost connection."""
         if self._closed:
             return
         self._closed = True
-        self._file.close()
-        if not self._taken:
-            self.path.unlink(missing_ok=True)
+        if self._file is not None and self._path is not None:
+            self._file.close()
+            if not self._taken:
+                self._path.unlink(missing_ok=True)
         self._ended()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.callback(None)
 
 
 @define
@@ -87,22 +136,30 @@ class UploadPlaces:
     _at_once: int = 16
     _open: int = field(default=0, init=False)
 
-    def sink(self, method: bytes, path: bytes, length: int | None) -> UploadSink | None:
+    def sink(self, method: bytes, path: bytes, length: int | None, wanted: Callable[[], None]) -> UploadSink | None:
         """
-        Return where the body of a request goes; None when it is no upload, or there is no room for it now.
+        Return where the body of a request goes; None when it is no upload. It should wait until *wanted* is called.
 
         Touches the disk, briefly, on the reactor thread.
         """
-        if method not in METHODS or not PATHS.search(path) or self._open >= self._at_once:
+        if method not in METHODS or not PATHS.search(path):
             return None
-        if length is not None and length > self._max_bytes + CHUNK_BYTES:
-            return None
+        if length is not None and length > self._max_bytes:
+            return self._refused(TooLarge(TOO_LARGE), wanted)
+        if self._open >= self._at_once:
+            return self._refused(UpstreamBusy("too many uploads are on their way", retry_after=BUSY_FOR), wanted)
         try:
-            sink = UploadSink(self._store.draft(), self._max_bytes, self._freed)
-        except (OSError, StorageFailed):
-            return None
+            draft = self._store.draft()
+            sink = UploadSink(draft, self._max_bytes, wanted=wanted, ended=self._freed)
+        except StorageFailed as error:
+            return self._refused(error, wanted)
+        except OSError as error:
+            return self._refused(StorageFailed(f"cannot keep an upload: {error.strerror}"), wanted)
         self._open += 1
         return sink
+
+    def _refused(self, error: PacketonError, wanted: Callable[[], None]) -> UploadSink:
+        return UploadSink(None, 0, wanted=wanted, ended=lambda: None, refusal=error)
 
     def _freed(self) -> None:
         self._open -= 1
@@ -130,8 +187,8 @@ async def receive(request: IRequest, store: IFileStore, in_thread: InThread, *, 
     content: Any = request.content
     if content is None:
         raise Invalid("the request has no body")
-    if getattr(content, "too_large", False):
-        raise TooLarge("the upload is larger than this server takes")
+    if isinstance(content, UploadSink):
+        await content.arrive()
     head = (request.requestHeaders.getRawHeaders(b"content-type") or [b""])[0].decode("latin-1")
     kind, options = parse_options_header(head)
     content.seek(0)

@@ -15,9 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IRequest
 
 from packeton.adapters.files import DirectoryStore
+from packeton.errors import Denied, UpstreamBusy
 from packeton.web import errors
 from packeton.web.server import PacketonSite
-from packeton.web.uploads import ReceivedForm, UploadPlaces, receive
+from packeton.web.uploads import ReceivedForm, UploadPlaces, UploadSink, receive
 from tests.support.scripted import immediately
 
 PATH = b"/packages/upload/acme/a/1.0.0"
@@ -39,6 +40,8 @@ class UploadTests(SynchronousTestCase):
 
         @app.route("/packages/upload/<vendor>/<name>/<version>", methods=["PUT", "POST"])
         async def upload(request: IRequest, **_: str) -> bytes:
+            if request.requestHeaders.hasHeader(b"x-nobody"):
+                raise Denied("not you")
             form = await receive(request, self.store, immediately, field="package")
             self.received.append(form)
             return b"taken"
@@ -114,17 +117,66 @@ class UploadTests(SynchronousTestCase):
             self.assertTrue(answer.startswith(b"HTTP/1.1 400"), answer)
         self.assertEqual(0, self.left())
 
-    def test_too_large(self) -> None:
-        """413 for a body that is too large, whether it says so or not; nothing is left."""
-        self.assertTrue(self.send(b"x" * 1001).startswith(b"HTTP/1.1 413"))
+    def begin(self, fields: bytes = b"", length: int = 900) -> tuple[Any, StringTransport, Callable[[], None]]:
+        """Send the head of an upload, and let the route see it."""
         protocol, transport, lost = self.connect()
-        protocol.dataReceived(b"PUT %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" % PATH)
-        for _ in range(5):
-            protocol.dataReceived(b"fa\r\n" + b"y" * 250 + b"\r\n")
-        protocol.dataReceived(b"0\r\n\r\n")
+        protocol.dataReceived(b"PUT %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n" % (PATH, fields, length))
+        self.assertEqual("paused", transport.producerState)
+        self.clock.advance(0)
+        return protocol, transport, lost
+
+    def test_refused_early(self) -> None:
+        """Who may not is told so before the body came, and without being asked for it; then the connection ends."""
+        for expect in (b"", b"Expect: 100-continue\r\n"):
+            protocol, transport, lost = self.begin(b"X-Nobody: 1\r\n" + expect)
+            answer = transport.value()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 403"), answer)
+            self.assertIn(b"\r\nConnection: close\r\n", answer)
+            self.assertEqual(("producing", 0), (transport.producerState, self.left()))
+            protocol.dataReceived(b"z" * 900 + b"GET / HTTP/1.1\r\n\r\n")
+            self.assertEqual((answer, False), (transport.value(), transport.disconnecting))
+            self.clock.advance(1)
+            self.assertTrue(transport.disconnecting)
+            lost()
+        protocol, _, lost = self.begin(b"X-Nobody: 1\r\n")
+        lost()
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_continue(self) -> None:
+        """Who may is asked for the body once, and the connection goes on."""
+        protocol, transport, lost = self.begin(b"Expect: 100-continue\r\n", 5)
+        self.assertEqual((b"HTTP/1.1 100 Continue\r\n\r\n", "producing"), (transport.value(), transport.producerState))
+        transport.clear()
+        protocol.dataReceived(b"12345" + b"PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n67" % PATH)
+        self.assertEqual(2, transport.value().count(b"HTTP/1.1 200"))
+        self.assertEqual([b"12345", b"67"], [form.file.draft.read_bytes() for form in self.received])
+        lost()
+
+    def test_too_large(self) -> None:
+        """413 as soon as it is known; nothing is left."""
+        _, transport, lost = self.begin(b"Expect: 100-continue\r\n", 1001)
         self.assertTrue(transport.value().startswith(b"HTTP/1.1 413"), transport.value())
         lost()
+        protocol, transport, lost = self.connect()
+        protocol.dataReceived(b"PUT %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" % PATH)
+        self.clock.advance(0)
+        for _ in range(5):
+            self.assertEqual(b"", transport.value())
+            protocol.dataReceived(b"fa\r\n" + b"y" * 250 + b"\r\n")
+        self.assertTrue(transport.value().startswith(b"HTTP/1.1 413"), transport.value())
+        protocol.dataReceived(b"0\r\n\r\n")
+        self.assertEqual(1, transport.value().count(b"HTTP/1.1"))
+        lost()
         self.assertEqual(([], 0), (self.received, self.left()))
+
+    def test_too_large_elsewhere(self) -> None:
+        """A body that no route takes is refused by its length, too."""
+        protocol, transport, lost = self.connect()
+        protocol.dataReceived(b"POST /p2/acme/a.json HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (65 << 20))
+        self.clock.advance(0)
+        self.assertIn(b"\r\nConnection: close\r\n", transport.value())
+        self.assertTrue(transport.value().startswith(b"HTTP/1.1 404"), transport.value())  # a resource of ours says 413
+        lost()
 
     def test_cut_off(self) -> None:
         """An upload that ends half-way leaves nothing, and its place is free again."""
@@ -138,14 +190,20 @@ class UploadTests(SynchronousTestCase):
 
     def test_other_paths(self) -> None:
         """Only uploads go to the library; no more than so many at once."""
+        def sink(method: bytes, path: bytes, length: int | None = 10) -> UploadSink | None:
+            return self.places.sink(method, path, length, lambda: None)
+
         for method, path in ((b"GET", PATH), (b"PUT", b"/p2/acme/a.json"), (b"PUT", b"/packages/upload/acme/a")):
-            self.assertIsNone(self.places.sink(method, path, 10))
-        sinks = [self.places.sink(b"PUT", b"/prefix/api" + PATH, 10) for _ in range(3)]
-        self.assertEqual([False, False, True], [sink is None for sink in sinks])
-        for sink in sinks[:2]:
-            assert sink is not None
-            sink.close()
-            sink.close()
-        last = self.places.sink(b"POST", b"/archive/upload?x=1", None)
+            self.assertIsNone(sink(method, path))
+        first, second, third = (sink(b"PUT", b"/prefix/api" + PATH) for _ in range(3))
+        assert first is not None
+        assert second is not None
+        assert third is not None
+        self.failureResultOf(Deferred.fromCoroutine(third.arrive()), UpstreamBusy)
+        for one in (first, second, third):
+            one.close()
+            one.close()
+        last = sink(b"POST", b"/archive/upload?x=1", None)
         assert last is not None
+        self.assertNoResult(Deferred.fromCoroutine(last.arrive()))
         last.close()

@@ -72,9 +72,7 @@ class Pushing:
         """
         upload: Upload | None = None
         try:
-            normalize(push.version)
-            validate_package_name(push.name)
-            await self.check(push.name, identity, repository)
+            await self.check(push.name, push.version, identity, repository)
             upload = await self._uploads.add(received)
             document = _document(await self._uploads.manifest(upload), push)
             job = await self._store(push, upload, document, identity, repository)
@@ -86,8 +84,12 @@ class Pushing:
                 await self._forget_unused(upload)
         return job
 
-    async def check(self, name: str, identity: Identity, repository: Repository | None) -> Package | None:
+    async def check(
+        self, name: str, version: str, identity: Identity, repository: Repository | None
+    ) -> Package | None:
         """Return the package that is pushed to; None: it will be a new one. Raises Invalid, Denied."""
+        normalize(version)
+        validate_package_name(name)
         package = await self._packages.find(name)
         if package is None:
             return None
@@ -103,13 +105,13 @@ class Pushing:
         self, push: Push, upload: Upload, document: dict[str, Any], identity: Identity, repository: Repository | None
     ) -> Job:
         """Add the version to the package as it is then, so that pushes that come together all become versions."""
-        package = await self.check(push.name, identity, repository)
+        package = await self.check(push.name, push.version, identity, repository)
         if package is None:
             settings = {"customVersions": [_entry(push, upload, document)]}
             try:
                 return (await self._submitting.add_custom(push.name, identity, repository, settings))[1]
             except Conflict:  # somebody else made it meanwhile
-                package = await self.check(push.name, identity, repository)
+                package = await self.check(push.name, push.version, identity, repository)
                 if package is None:
                     raise
         change = _into_custom if package.repo_type is RepoType.CUSTOM else _into_artifact

@@ -53,7 +53,7 @@ class UploadApi:
         caller = await self._gate.caller(request, scope=Scope.PACKAGES_ALL, role=Role.MAINTAINER)
         full = f"{vendor}/{name}"
         try:
-            await self._pushing.check(full, caller.identity, caller.repository)
+            await self._pushing.check(full, version, caller.identity, caller.repository)
             form = await receive(request, self._store, self._in_thread, field="package")
             push = Push(
                 name=full,
