@@ -1,15 +1,21 @@
 """Reading what a client posted, within bounds."""
 
-import json
-from json import JSONDecodeError
+from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
+from urllib.parse import parse_qsl
 
+import orjson
 from twisted.web.iweb import IRequest
+from werkzeug.exceptions import HTTPException
+from werkzeug.formparser import MultiPartParser
+from werkzeug.http import parse_options_header
 
 from packeton.errors import Invalid, TooLarge
 
-__all__ = ["MAX_POSTED_BYTES", "read_json_object", "read_posted"]
+__all__ = ["MAX_POSTED_BYTES", "read_form", "read_json_object", "read_posted"]
 
+MAX_FIELDS = 100
 MAX_POSTED_BYTES = 2 << 20
 """Composer posts the names of all installed packages at once: some 100 KB for the largest projects."""
 
@@ -36,10 +42,35 @@ def read_json_object(request: IRequest, max_bytes: int = MAX_POSTED_BYTES) -> di
     """
     body = read_posted(request, max_bytes)
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        told = f"{error.msg} at line {error.lineno}, column {error.colno}" if isinstance(error, JSONDecodeError) else ""
-        raise Invalid(f"the body is no JSON: {told or 'not UTF-8, or nested too deep'}") from error
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Invalid(f"the body is no JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
     if not isinstance(document, dict):
         raise Invalid("the body must be a JSON object")
     return document
+
+
+def read_form(request: IRequest, max_bytes: int = MAX_POSTED_BYTES) -> Mapping[str, str] | None:
+    """
+    Return the fields of a posted form, the last of each name; None where the body is no form.
+
+    Raises:
+        TooLarge: it is over *max_bytes*.
+        Invalid: it is malformed, or has too many fields.
+    """
+    head = (request.requestHeaders.getRawHeaders(b"content-type") or [b""])[0].decode("latin-1")
+    kind, options = parse_options_header(head)
+    if kind not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+        return None
+    body = read_posted(request, max_bytes)
+    try:
+        if kind == "multipart/form-data":
+            boundary = options.get("boundary", "").encode("latin-1")
+            parser = MultiPartParser(max_form_memory_size=max_bytes, max_form_parts=MAX_FIELDS)
+            fields, files = parser.parse(BytesIO(body), boundary, len(body))
+            for file in files.values():
+                file.close()
+            return {name: values[-1] for name, values in fields.lists()}
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+    except (ValueError, HTTPException) as error:
+        raise Invalid("the form cannot be read") from error

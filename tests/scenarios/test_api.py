@@ -2,6 +2,7 @@
 
 import json
 import time
+from hashlib import md5
 from typing import Any
 
 from tests.scenarios.test_packages import PackagesTestCase
@@ -43,7 +44,7 @@ class SubmitTests(ApiTestCase):
 
         document = self.get("/api/packages/acme/lib", "dev").json()["package"]
         self.assertEqual({"1.0.0", "dev-main"}, set(document["versions"]))
-        self.assertEqual([{"name": "dev", "avatar_url": None}], document["maintainers"])
+        self.assertEqual([{"name": "dev", "avatar_url": f"https://www.gravatar.com/avatar/{md5(b'dev@example.com').hexdigest()}?d=identicon"}], document["maintainers"])
         self.assertNotIn("uid", document["versions"]["1.0.0"])
         self.assertTrue(document["versions"]["1.0.0"]["dist"]["url"].startswith(self.server.url))
 
@@ -72,10 +73,14 @@ class SubmitTests(ApiTestCase):
         job = self.get(refresh, "dev", "PUT")
         self.assertEqual(202, job.status)
         self.assertEqual("completed", self.done(job.json()["job"])["status"])
+        form = self.get("/packages/acme/lib", "dev", "PUT", b"updateAll=1", Content_Type="application/x-www-form-urlencoded")
+        self.assertEqual("completed", self.done(form.json()["job"])["status"])
+        self.assertEqual({"status": "success"}, self.get("/packages/acme/lib?autoUpdated=0", "dev", "PUT").json())
         self.assertFalse(self.installation.do(self.installation.packages.find("acme/lib")).auto_updated)
 
         dependents = self.get("/api/packages/okvpn/satis-api/dependents", "dev").json()
         self.assertEqual((1, "acme/lib"), (dependents["count"], dependents["packages"][0]["name"]))
+        self.assertEqual({"id", "name", "description", "language", "abandoned", "replacementPackage"}, dependents["packages"][0].keys())
         self.assertEqual((403, 404), (self.get(path, "user2", "DELETE").status, self.get("/api/packages/acme/none", "dev", "DELETE").status))
         self.assertEqual(204, self.get(path, "dev", "DELETE").status)
         self.assertEqual((404, 404), (self.get(path, "admin").status, self.get("/p2/acme/lib.json", "admin").status))
@@ -128,9 +133,10 @@ class SubmitTests(ApiTestCase):
                 self.assertEqual((406, "error"), (answer.status, answer.json()["status"]), answer.body)
                 self.assertIn(words, answer.json()["message"][field])
                 self.assertNotIn("secret", answer.body.decode())
-        for body in (b"[]", b"{", b""):
+        for body in (b"[]", b"{", b"", b"\xff", b"[" * 100_000, b'{"repository": "\\ud800"}'):
             answer = self.get("/api/create-package", "dev", "POST", body)
             self.assertEqual((406, str), (answer.status, type(answer.json()["message"])))
+        self.assertEqual(413, self.get("/api/create-package", "dev", "POST", b" " * (3 << 20)).status)
 
 
 class ViewTests(ApiTestCase):

@@ -120,6 +120,9 @@ class PushTests(HookTestCase):
         self.assertEqual(["acme/b"], self.updated(self.push(payload.replace("github.com/acme/a", "git.example.com/group/sub/b").encode(), path="/api/bitbucket", method="PUT")))
         self.assertEqual(["acme/a", "acme/b"], self.updated(self.get("/api/update-package?composer_package_name=acme/a,acme/b", "dev")))
         self.assertEqual(["acme/c"], self.updated(self.push(b"composer_package_name=acme/c", Content_Type=FORM)))
+        multipart = b'--x\r\nContent-Disposition: form-data; name="payload"\r\n\r\n' + payload.encode() + b"\r\n--x--\r\n"
+        self.assertEqual(["acme/a"], self.updated(self.push(multipart, Content_Type="multipart/form-data; boundary=x")))
+        self.assertEqual(["acme/c"], self.updated(self.push(b"no JSON", path="/api/update-package?composer_package_name=acme/c")))
         for method in ("GET", "POST", "PUT"):
             self.assertEqual(["acme/d"], self.updated(self.get("/api/update-package/acme/d", "dev", method)))
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from hashlib import md5
 
 from attrs import field, frozen
 
@@ -47,6 +48,12 @@ class User:
     reset_requested_at: datetime | None = None
     created_at: datetime
     last_login_at: datetime | None = None
+
+    @property
+    def picture(self) -> str:
+        """Return the address of the user's picture at gravatar.com, as the reference gives it."""
+        digest = md5(self.email.strip().lower().encode(), usedforsecurity=False).hexdigest()
+        return f"https://www.gravatar.com/avatar/{digest}?d=identicon"
 
 
 @frozen(kw_only=True)

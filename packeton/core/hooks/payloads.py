@@ -9,7 +9,6 @@ Source: contract of the reference; Packagist's ApiController.
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 import orjson
 import re2  # type: ignore[import-untyped]
@@ -110,19 +109,8 @@ class PushEvent:
     """Where it is given, `pattern.place(stored) == pattern.place(url)` decides and not the places."""
 
 
-def read_payload(content_type: str, body: bytes) -> JsonObject | None:
-    """
-    Return the JSON object of a hook's body, or of its form field `payload`; None for an empty body.
-
-    Raises:
-        Invalid: It is something else.
-    """
-    if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
-        try:
-            fields = parse_qs(body.decode(), max_num_fields=100)
-        except ValueError as error:
-            raise Invalid("the form cannot be read") from error
-        body = fields.get("payload", [""])[0].encode()
+def read_payload(body: bytes) -> JsonObject | None:
+    """Return the JSON object of a hook's body; None for an empty body. Raises Invalid: it is something else."""
     if not body.strip():
         return None
     try:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import orjson
 from attrs import define
 
+from packeton.core.access.days import day_text
 from packeton.core.access.rules import PackageFacts, VersionFacts, sees_package, visible_versions
 from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.versions import stability_of, version_key
@@ -171,7 +172,11 @@ class Viewing:
 
     async def _maintainers(self, package: Package) -> Sequence[JsonObject]:
         accounts = [await self._users.get(number) for number in sorted(package.maintainers)]
-        return [{"name": account.name, "avatar_url": None} for account in accounts if account is not None]
+        return [
+            {"name": account.name, "avatar_url": None if account.user is None else account.user.picture}
+            for account in accounts
+            if account is not None
+        ]
 
     async def _groups_of(self, audience: Audience, package: Package) -> Sequence[JsonObject]:
         """Return the groups that name the package; a customer learns of none."""
@@ -182,7 +187,7 @@ class Viewing:
 
 def _row(package: Package) -> JsonObject:
     document: JsonObject = {key: getattr(package, attribute) for key, attribute in PLAIN.items()}
-    document["time"] = package.created_at.isoformat()
+    document["time"] = day_text(package.created_at)
     if package.abandoned:
         document["abandoned"] = package.replacement or True
     return document

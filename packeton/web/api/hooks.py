@@ -1,7 +1,5 @@
 """Hooks of forges: /api/update-package and its other names, and the trigger of outgoing webhooks."""
 
-from urllib.parse import parse_qs
-
 from klein import Klein
 from twisted.web.iweb import IRequest
 
@@ -11,13 +9,12 @@ from packeton.errors import Invalid
 from packeton.features.hooks.incoming import Hook, IncomingHooks
 from packeton.web.access import Gate
 from packeton.web.api.replies import failed, query_of, reply
-from packeton.web.bodies import read_posted
+from packeton.web.bodies import read_form, read_posted
 
 __all__ = ["HookRoutes"]
 
 ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 NAMES = "composer_package_name"
-FORM = "application/x-www-form-urlencoded"
 MAX_HOOK_BYTES = 8 << 20
 """GitHub's payloads have at most 25 MB by its word, and 8 MB by experience."""
 
@@ -67,17 +64,13 @@ def _read(request: IRequest, names: tuple[str, ...]) -> Hook:
         name.decode("latin-1").lower(): values[0].decode("latin-1")
         for name, values in request.requestHeaders.getAllRawHeaders()
     }
-    kind = headers.get("content-type", "")
-    names = names or package_names(query_of(request).text(NAMES)) or _named_in_form(kind, body)
-    payload = read_payload(kind, body)
-    return Hook(payload=payload, names=names, body=body, headers=headers)
-
-
-def _named_in_form(kind: str, body: bytes) -> tuple[str, ...]:
-    if not kind.lower().startswith(FORM):
-        return ()
+    form = read_form(request, MAX_HOOK_BYTES)
+    text = body if form is None else form.get("payload", "").encode()
+    names = names or package_names(query_of(request).text(NAMES)) or package_names((form or {}).get(NAMES))
     try:
-        fields = parse_qs(body.decode(), max_num_fields=100)
-    except ValueError as error:
-        raise Invalid("the form cannot be read") from error
-    return package_names(fields.get(NAMES, [""])[-1])
+        payload = read_payload(text)
+    except Invalid:
+        if not names:
+            raise
+        payload = None  # who names packages may send what they like
+    return Hook(payload=payload, names=names, body=body, headers=headers)

@@ -12,12 +12,14 @@ from packeton.features.packages.submitting import Submitting
 from packeton.features.packages.viewing import Viewing
 from packeton.web.access import Gate
 from packeton.web.addresses import Addresses
-from packeton.web.api.replies import MAX_PAGE, failed, posted_object, query_of, reply
+from packeton.web.api.replies import MAX_PAGE, failed, query_of, reply
+from packeton.web.bodies import read_form, read_json_object
 from packeton.web.composer.packages import audience_of
 
 __all__ = ["PackageApi"]
 
 READ = ["GET", "HEAD"]
+LISTED = ("id", "name", "description", "language", "abandoned", "replacementPackage")
 
 
 class PackageApi:
@@ -64,7 +66,7 @@ class PackageApi:
         """Submit a package."""
         caller = await self._gate.caller(request, scope=Scope.PACKAGES_ALL, role=Role.MAINTAINER)
         try:
-            fields = posted_object(request)
+            fields = read_json_object(request)
             package, job = await self._submitting.submit(fields, caller.identity, caller.repository)
         except Invalid as error:
             return failed(request, error)
@@ -96,7 +98,7 @@ class PackageApi:
         if package.parent_id is not None:
             return failed(request, Invalid("Package is readonly"), 400)
         try:
-            package, job = await self._editing.edit(full, posted_object(request), caller.identity, caller.repository)
+            package, job = await self._editing.edit(full, read_json_object(request), caller.identity, caller.repository)
         except Invalid as error:
             return failed(request, error)
         return reply(request, {"status": "success", "name": package.name, "job": job.id})
@@ -116,7 +118,7 @@ class PackageApi:
             if isinstance(error, BadCredentials):
                 raise
             raise Denied(str(error)) from error
-        query = query_of(request)
+        query = query_of(request) | (read_form(request) or {})
         job = await self._editing.refresh(
             f"{vendor}/{name}",
             caller.identity,
@@ -150,6 +152,7 @@ class PackageApi:
         page = query_of(request).number("page", 1, most=MAX_PAGE)
         audience = audience_of(caller)
         found = await self._dependents.page(audience, name.lower(), page)
-        rows, downloads = await self._viewing.rows(found.names)
+        all_rows, downloads = await self._viewing.rows(found.names)
+        rows = [{key: row[key] for key in LISTED} for row in all_rows]
         meta = {"downloads": downloads, "favers": dict.fromkeys(downloads, 0)}
         return reply(request, {"packages": rows, "count": found.count, "meta": meta, "name": name})

@@ -1,17 +1,16 @@
 """What all routes of the API share: JSON bodies in and out, queries, bounded figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 from twisted.web.iweb import IRequest
 
-from packeton.errors import Invalid, InvalidFields
-from packeton.web.bodies import read_posted
+from packeton.errors import Invalid, InvalidFields, TooLarge
 from packeton.web.responses import send_bytes
 
-__all__ = ["MAX_PAGE", "Query", "failed", "posted_object", "query_of", "reply"]
+__all__ = ["MAX_PAGE", "Query", "failed", "query_of", "reply"]
 
 MAX_QUERY_BYTES = 4096
 MAX_PAGE = 100_000
@@ -28,6 +27,12 @@ class Query:
             )
         except ValueError as error:
             raise Invalid("the query cannot be read") from error
+
+    def __or__(self, fields: Mapping[str, str]) -> "Query":
+        """Return one that also has these, of a form; they come last."""
+        both = Query(b"")
+        both._values = {**self._values, **{name: [*self._values.get(name, ()), text] for name, text in fields.items()}}
+        return both
 
     def text(self, name: str) -> str | None:
         """Return the last value under *name*; None: there is none."""
@@ -62,17 +67,6 @@ def query_of(request: IRequest) -> Query:
     return Query(request.uri.partition(b"?")[2])
 
 
-def posted_object(request: IRequest, max_bytes: int = 2 << 20) -> dict[str, Any]:
-    """Return the posted JSON object. Raises Invalid: it is none; TooLarge."""
-    try:
-        found = orjson.loads(read_posted(request, max_bytes))
-    except orjson.JSONDecodeError as error:
-        raise Invalid("the body is not JSON") from error
-    if not isinstance(found, dict):
-        raise Invalid("the body is not a JSON object")
-    return found
-
-
 def reply(request: IRequest, document: Any, status: int = 200) -> bytes:
     """Answer with JSON that no cache keeps: it is for this caller."""
     request.setResponseCode(status)
@@ -81,6 +75,13 @@ def reply(request: IRequest, document: Any, status: int = 200) -> bytes:
 
 
 def failed(request: IRequest, error: Invalid, status: int = 406) -> bytes:
-    """Answer with what is wrong with an input: by field where that is known. Source: the reference's 406."""
+    """
+    Answer with what is wrong with an input: by field where that is known. Source: the reference's 406.
+
+    Raises:
+        TooLarge: That is it, and has a status of its own.
+    """
+    if isinstance(error, TooLarge):
+        raise error
     message: Any = error.fields if isinstance(error, InvalidFields) else str(error)
     return reply(request, {"status": "error", "message": message}, status)

@@ -1,7 +1,6 @@
 """REST `/api/users` and `/api/user/<id>`: customers."""
 
 from collections.abc import Awaitable, Callable
-from hashlib import md5
 from typing import Any
 
 from klein import Klein
@@ -159,7 +158,6 @@ def _password(value: Any) -> str | None:
 def _document(account: Account) -> dict[str, Any]:
     user = account.user
     assert user is not None, "our own users have one"
-    email = md5(user.email.strip().lower().encode(), usedforsecurity=False).hexdigest()
     lines = [line for group in account.groups for line in group.lines]
     return {
         "id": user.id,
@@ -170,12 +168,12 @@ def _document(account: Account) -> dict[str, Any]:
         "expireAt": day_text(user.expires_at),
         "expiredUpdatesAt": day_text(user.updates_until),
         "apiToken": None,  # shown once, when it is made
-        "roles": sorted(user.roles),
+        "roles": sorted({*user.roles, Role.USER}),  # which everybody has; the reference says so
         "groups": list(user.groups),
         "subReposView": list(user.subrepos),
         "allowedPackages": list(dict.fromkeys(line.package for line in lines)),
         "allowedProxies": sorted({alias for group in account.groups for alias in group.mirrors}),
         "isMaintainer": Role.MAINTAINER in user.roles,
-        "gravatarUrl": f"https://www.gravatar.com/avatar/{email}?d=identicon",
+        "gravatarUrl": user.picture,
         "fullAccess": Role.FULL_CUSTOMER in user.roles,
     }

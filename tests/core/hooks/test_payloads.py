@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
-from urllib.parse import urlencode
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,20 +143,17 @@ class BodyTests(SynchronousTestCase):
     """read_payload()."""
 
     def test_bodies(self) -> None:
-        """JSON, a form with a payload, nothing."""
+        """JSON, nothing."""
         payload = {"repository": {"url": "https://git.example/a/b?c&d=é"}}
         text = json.dumps(payload)
-        self.assertEqual(payload, read_payload("application/json", text.encode()))
-        self.assertEqual(payload, read_payload("", text.encode()))
-        form = urlencode({"payload": text, "other": "x"}).encode()
-        self.assertEqual(payload, read_payload("application/x-www-form-urlencoded; charset=utf-8", form))
-        self.assertEqual([None] * 3, [read_payload("", b""), read_payload("", b" \n"), read_payload("application/x-www-form-urlencoded", b"a=b")])
+        self.assertEqual(payload, read_payload(text.encode()))
+        self.assertEqual([None] * 2, [read_payload(b""), read_payload(b" \n")])
 
     def test_bad_bodies(self) -> None:
         """What is neither."""
-        for content_type, body in (("", b"[]"), ("", b"{"), ("", b"\xff"), ("application/x-www-form-urlencoded", b"payload=%7B"), ("application/x-www-form-urlencoded", b"\xff"), ("application/x-www-form-urlencoded", b"a=b&" * 500)):
+        for body in (b"[]", b"{", b"\xff", b"[" * 100_000):
             with self.assertRaises(Invalid):
-                read_payload(content_type, body)
+                read_payload(body)
 
 
 class RealPayloadTests(SynchronousTestCase):
