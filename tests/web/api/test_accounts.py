@@ -117,7 +117,7 @@ class UserApiTests(ApiCase):
             with self.subTest(document):
                 status, wrong = self.ask("POST", "/api/users", document)
                 self.assertEqual((400, [field]), (status, list(wrong)))
-        for body, told in ((b"{", "line 1, column 2"), (b"[]", "object"), (b"\xff", "not UTF-8"), (b"", "line 1"), (b"[" * 60_000, "deep")):
+        for body, told in ((b"{", "line 1, column 2"), (b"[]", "object"), (b"\xff", "UTF-8"), (b"", "line 1"), (b"[" * 60_000, "depth")):
             status, answer = self.ask("POST", "/api/users", body)
             self.assertEqual(400, status)
             self.assertIn(told, answer["message"])
