@@ -80,13 +80,13 @@ class UserApiTests(ApiCase):
         status, user = self.ask("GET", path)
         expected = {
             "username": "anna", "email": "anna@example.com", "enabled": True, "createdAt": "2026-01-01T00:00:00+00:00", "expireAt": "2027-01-02T00:00:00+00:00",
-            "expiredUpdatesAt": "2026-06-01T00:00:00+00:00", "apiToken": None, "roles": ["ROLE_FULL_CUSTOMER"], "groups": [group.id], "fullAccess": True, "isMaintainer": False,
+            "expiredUpdatesAt": "2026-06-01T00:00:00+00:00", "apiToken": None, "roles": ["ROLE_FULL_CUSTOMER", "ROLE_USER"], "groups": [group.id], "fullAccess": True, "isMaintainer": False,
         }  # fmt: skip
         self.assertEqual((200, expected), (status, {name: user[name] for name in expected}))
         self.assertEqual((204, None), self.ask("PUT", path, {"username": "ignored", "fullAccess": False, "isMaintainer": True, "expiresAt": None, "groups": []}))
         user = self.ask("GET", path)[1]
         names = ("username", "roles", "expireAt", "groups", "expiredUpdatesAt")
-        self.assertEqual(("anna", ["ROLE_MAINTAINER"], None, [], "2026-06-01T00:00:00+00:00"), tuple(user[name] for name in names))
+        self.assertEqual(("anna", ["ROLE_MAINTAINER", "ROLE_USER"], None, [], "2026-06-01T00:00:00+00:00"), tuple(user[name] for name in names))
         self.assertEqual((204, None), self.ask("DELETE", path))
         self.assertEqual(404, self.ask("GET", path)[0])
 
