@@ -324,6 +324,9 @@ class IVersionRecords(Interface):
     async def get(version_id: int) -> StoredVersion | None:
         """Return one version."""
 
+    async def default(package_id: int) -> StoredVersion | None:
+        """Return the version of the default branch, if there is one that is not hidden."""
+
     async def find(package_id: int, normalized: str) -> StoredVersion | None:
         """Return a version by its normalised number."""
 

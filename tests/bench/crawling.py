@@ -108,7 +108,7 @@ class Site:
         command = [sys.executable, "-m", "packeton", *arguments, *options]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE_SECONDS).stdout
 
-    def job(self, method: str, path: str, document: object = None) -> float:
+    def job(self, method: str, path: str, document: object = None, look_every: float = 0.02) -> float:
         """Ask the API for a job, wait for its end, and return the seconds between."""
         body = None if document is None else json.dumps(document).encode()
         headers = {**AUTHORIZATION, "Content-Type": "application/json"}
@@ -124,7 +124,7 @@ class Site:
                 return time.monotonic() - began
             if report["status"] != "running":
                 raise RuntimeError(str(report))
-            time.sleep(0.02)
+            time.sleep(look_every)
         raise RuntimeError(f"job {number} does not end")
 
 
@@ -152,7 +152,7 @@ def main() -> None:
         with Probe("/p2/acme/small.json", server.port) as idle:
             time.sleep(5)
         with Probe("/p2/acme/small.json", server.port) as busy:
-            spent = site.job("POST", "/api/create-package", {"repository": large})
+            spent = site.job("POST", "/api/create-package", {"repository": large}, look_every=0.2)
         print(f"| reading {options.tags:,} tags, s | {spent:.1f} |")
         for name, probe in (("idle", idle), ("while it is read", busy)):
             median, p99, worst = probe.figures()

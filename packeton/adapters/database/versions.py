@@ -85,6 +85,10 @@ class VersionRecords:
         """Return one version."""
         return await self._one(versions.c.id == version_id)
 
+    async def default(self, package_id: int) -> StoredVersion | None:
+        """Return the version of the default branch."""
+        return await self._one((versions.c.package_id == package_id) & versions.c.is_default & ~versions.c.hidden)
+
     async def find(self, package_id: int, normalized: str) -> StoredVersion | None:
         """Return a version by its normalised number."""
         return await self._one((versions.c.package_id == package_id) & (versions.c.normalized == normalized))
@@ -233,7 +237,7 @@ class VersionRecords:
 
     async def _one(self, here: Any) -> StoredVersion | None:
         def work(connection: Connection) -> StoredVersion | None:
-            row = connection.execute(select(*_stored_columns()).where(here)).one_or_none()
+            row = connection.execute(select(*_stored_columns()).where(here).order_by(versions.c.id)).first()
             return None if row is None else StoredVersion(**row._asdict())
 
         return await self._database.read(work)

@@ -7,25 +7,22 @@ from attrs import evolve
 
 from packeton.core.composer.versions import version_key
 from packeton.features.packages.readmes import rendered_readme
-from packeton.interfaces.packages import Package, StoredVersion
+from packeton.interfaces.packages import Package, StoredVersion, VersionIndex
 from packeton.interfaces.sources import SourceFile
 
-__all__ = ["described"]
+__all__ = ["described", "newest_of"]
 
 MAX_CHARACTERS = 4000
 
 
 def described(
     package: Package,
-    versions: Sequence[StoredVersion],
+    telling: StoredVersion,
     readme: SourceFile | None,
     branch: str | None,
     repository: str | None,
 ) -> Package:
-    """Return *package* with description, type and README as its versions have them; without any, as it was."""
-    telling = _telling(versions)
-    if telling is None:
-        return package
+    """Return *package* with description, type and README as the version that speaks for it has them."""
     document = orjson.loads(telling.document)
     html = None
     if readme is not None:
@@ -39,12 +36,9 @@ def described(
     )
 
 
-def _telling(versions: Sequence[StoredVersion]) -> StoredVersion | None:
-    """Return the version that speaks for the package."""
-    default = next((version for version in versions if version.is_default), None)
-    if default is not None or not versions:
-        return default
-    return max(versions, key=lambda version: (not version.is_dev, version_key(version.normalized)))
+def newest_of(versions: Sequence[VersionIndex]) -> VersionIndex | None:
+    """Return the newest release, else the newest of all, which speaks for a package without a default branch."""
+    return max(versions, key=lambda version: (not version.is_dev, version_key(version.normalized)), default=None)
 
 
 def _text(value: object) -> str:

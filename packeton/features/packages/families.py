@@ -22,6 +22,7 @@ class Family:
     def __init__(self, package: Package, children: Iterable[Package]) -> None:
         self._package = package
         self._children = {child.name: child for child in children}
+        self._names = {member.id: member.name for member in self.members()}
         self._refused: dict[str, str] = {}
 
     def members(self) -> Sequence[Package]:
@@ -38,11 +39,12 @@ class Family:
 
     def name_of(self, package_id: int) -> str:
         """Return the name of a member."""
-        return next((member.name for member in self.members() if member.id == package_id), "?")
+        return self._names.get(package_id, "?")
 
     def add(self, child: Package) -> None:
         """Add a new child."""
         self._children[child.name] = child
+        self._names[child.id] = child.name
 
     def refuse(self, name: str, why: str) -> None:
         """Note that there can be no child of this name."""

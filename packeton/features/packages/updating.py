@@ -23,7 +23,7 @@ from packeton.core.composer.monorepos import tags_that_changed
 from packeton.core.texts import legible
 from packeton.errors import Conflict, NotFound, PacketonError, UpstreamFailed, VcsFailed, VcsReason
 from packeton.features.packages.archives import Archives
-from packeton.features.packages.describing import described
+from packeton.features.packages.describing import described, newest_of
 from packeton.features.packages.families import Family, Names
 from packeton.interfaces.clocks import InThread, Now
 from packeton.interfaces.packages import (
@@ -35,6 +35,7 @@ from packeton.interfaces.packages import (
     RefOutcome,
     RefProblem,
     RepoType,
+    StoredVersion,
 )
 from packeton.interfaces.revisions import IRevisions, Subject
 from packeton.interfaces.sources import Audit, EventKind, Finding, ISource, Listener, OnLog, PackageEvent, SourceReport
@@ -219,9 +220,9 @@ class Updates:
         held = await self._packages.get(member.id)
         if held is None:
             return
-        versions = await self._versions.of_package(held.id)
-        readme = report.readmes.get(held.directory)
-        now = await self._in_thread(described, held, versions, readme, report.default_branch, run.package.url)
+        telling, readme, now = await self._telling(held), report.readmes.get(held.directory), held
+        if telling is not None:
+            now = await self._in_thread(described, held, telling, readme, report.default_branch, run.package.url)
         said = {name: value for name, value in asdict(now, recurse=False).items() if value != getattr(held, name)}
         noted: dict[str, Any] = {}
         if held.id == run.package.id:
@@ -230,6 +231,14 @@ class Updates:
             held.id, lambda stored: evolve(stored, **{**said, "settings": {**stored.settings, **noted}})
         )
         run.is_news = True
+
+    async def _telling(self, package: Package) -> StoredVersion | None:
+        """Return the version that speaks for the package; only this one is read, of however many."""
+        default = await self._versions.default(package.id)
+        if default is not None:
+            return default
+        newest = await self._in_thread(newest_of, await self._versions.index(package.id))
+        return None if newest is None else await self._versions.get(newest.id)
 
     async def _unmodified(self, parent: Package, child: Package) -> Sequence[str]:
         """Return the versions that a mono-repo's setting leaves out: nothing changed since the patch before."""
