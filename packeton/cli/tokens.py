@@ -1,4 +1,4 @@
-"""`packeton token`: create, list, revoke."""
+"""`packeton token`: create, list, revoke; those of users, and those of hooks."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ __all__ = ["token"]
 
 @click.group()
 def token() -> None:
-    """Personal access tokens: create, list, revoke."""
+    """Tokens of users and of hooks: create, list, revoke."""
 
 
 @token.command()
@@ -50,6 +50,39 @@ def create(paths: tuple[str, ...], data: str | None, user: str, **options: Any) 
         click.echo(made["secret"])
 
 
+@token.command(name="create-hook")
+@settings_options
+@click.option("--name", required=True, help="Which forge it is for.")
+@click.option("--expires", metavar="YYYY-MM-DD|30d", help="When it ends; default: never.")
+@click.option("--secret", help="One that was made elsewhere, with or without whk_.")
+@as_json
+def create_hook(paths: tuple[str, ...], data: str | None, **options: Any) -> None:
+    """Create a token for the hooks of a forge and print it; it belongs to no user, and opens nothing else."""
+
+    async def work(accounts: Accounts) -> dict[str, Any]:
+        ends = None if options["expires"] is None else parse_end(options["expires"], datetime.now(UTC))
+        issued = await accounts.issuing.hook(options["name"], ends, options["secret"])
+        return _document(issued.token, None) | {"secret": issued.secret}
+
+    made = with_accounts(paths, data, work)
+    if options["as_json"]:
+        print_json(made)
+    else:
+        click.echo(made["secret"])
+
+
+@token.command(name="list-hooks")
+@settings_options
+@as_json
+def list_hooks(paths: tuple[str, ...], data: str | None, *, as_json: bool) -> None:
+    """List the tokens of hooks."""
+
+    async def work(accounts: Accounts) -> list[Token]:
+        return list(await accounts.tokens.of_hooks())
+
+    _print(with_accounts(paths, data, work), None, as_json=as_json)
+
+
 @token.command(name="list")
 @settings_options
 @click.argument("user")
@@ -64,7 +97,10 @@ def list_tokens(paths: tuple[str, ...], data: str | None, user: str, *, external
         account = await accounts.people.named(user)
         return list(await accounts.tokens.of_owner(None if account.user is None else account.user.id))
 
-    tokens = with_accounts(paths, data, work)
+    _print(with_accounts(paths, data, work), user, as_json=as_json)
+
+
+def _print(tokens: list[Token], user: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json([_document(one, user) for one in tokens])
         return
@@ -92,11 +128,11 @@ def revoke(paths: tuple[str, ...], data: str | None, token_id: int, *, as_json: 
         click.echo(f"token {token_id} revoked")
 
 
-def _document(token: Token, user: str) -> dict[str, Any]:
+def _document(token: Token, user: str | None) -> dict[str, Any]:
     return {
         "id": token.id,
         "user": user,
-        "kind": "api" if token.kind is TokenKind.API else "personal",
+        "kind": token.kind.value,
         "name": token.name,
         "begins": token.shown,
         "scopes": token.scopes,

@@ -119,7 +119,7 @@ class TokenOwner:
 
     token: Token
     account: Account | None
-    """None: the owner is a user of another system, by `token.user_identifier`."""
+    """None: the owner is a user of another system, by `token.user_identifier`; or it is a hook's."""
 
 
 @frozen(kw_only=True)
@@ -134,7 +134,7 @@ class TokenUse:
 
 
 class ITokenRecords(Interface):
-    """API tokens and personal access tokens, by keyed digest."""
+    """API tokens, personal access tokens and tokens of hooks, by keyed digest."""
 
     async def by_digest(digest: bytes) -> TokenOwner | None:
         """Return the token with its owner, or None; one query whether or not there is one."""
@@ -144,6 +144,9 @@ class ITokenRecords(Interface):
 
     async def of_owner(owner: int | None, user_identifier: str | None = None) -> Sequence[Token]:
         """Return the tokens of a user, by id."""
+
+    async def of_hooks() -> Sequence[Token]:
+        """Return the tokens of hooks, by id."""
 
     async def create(token: Token, digest: bytes) -> Token:
         """

@@ -99,6 +99,13 @@ class UserTests(AccountsCase):
         listed = self.document("token", "list", "ci")
         self.assertEqual(["API token", "builds", "old"], [token["name"] for token in listed])
         self.assertNotIn(made["secret"], json.dumps(listed))
+        hook = self.document("token", "create-hook", "--name", "gitlab", "--secret", "0123456789" * 4)
+        self.assertEqual(("whk_" + "0123456789" * 4, "hook", ["webhooks"], None), tuple(hook[key] for key in ("secret", "kind", "scopes", "user")))
+        self.assertRegex(self.packeton("token", "create-hook", "--name", "github", "--expires", "30d"), r"^whk_[0-9A-Za-z]{38}\n$")
+        self.assertEqual(["gitlab", "github"], [token["name"] for token in self.document("token", "list-hooks")])
+        self.assertIn("whk_01", self.packeton("token", "list-hooks"))
+        self.packeton("token", "revoke", str(hook["id"]))
+        self.assertEqual(1, len(self.document("token", "list-hooks")))
         self.packeton("token", "revoke", str(made["id"]))
         self.assertEqual(2, len(self.document("token", "list", "ci")))
 

@@ -1,10 +1,10 @@
-"""TokenRecords: API tokens and personal access tokens."""
+"""TokenRecords: API tokens, personal access tokens and tokens of hooks."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import asdict, define, evolve
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 from zope.interface import implementer
 
 from packeton.adapters.database.accounts import read_account
@@ -24,7 +24,7 @@ COLUMNS = tuple(column for column in tokens.c if column.name != "digest")
 @implementer(ITokenRecords)
 @define
 class TokenRecords:
-    """API tokens and personal access tokens."""
+    """API tokens, personal access tokens and tokens of hooks."""
 
     _database: Database
     _revisions: Revisions
@@ -54,10 +54,11 @@ class TokenRecords:
         """Return the tokens of a user."""
         whose = tokens.c.owner == owner if owner is not None else tokens.c.user_identifier == user_identifier
 
-        def work(connection: Connection) -> Sequence[Token]:
-            return [_token(row) for row in connection.execute(select(*COLUMNS).where(whose).order_by(tokens.c.id))]
+        return await self._listed(whose)
 
-        return await self._database.read(work)
+    async def of_hooks(self) -> Sequence[Token]:
+        """Return the tokens of hooks."""
+        return await self._listed(tokens.c.kind == TokenKind.HOOK.value)
 
     async def create(self, token: Token, digest: bytes) -> Token:
         """Insert; an API token takes the place of the former one."""
@@ -83,6 +84,12 @@ class TokenRecords:
             return connection.execute(delete(tokens).where(tokens.c.id == token_id)).rowcount > 0
 
         return await self._revisions.changing(Subject.ACCESS, work)
+
+    async def _listed(self, which: ColumnElement[bool]) -> Sequence[Token]:
+        def work(connection: Connection) -> Sequence[Token]:
+            return [_token(row) for row in connection.execute(select(*COLUMNS).where(which).order_by(tokens.c.id))]
+
+        return await self._database.read(work)
 
     async def remove_all(self, owner: int, kind: TokenKind | None = None) -> int:
         """Revoke all of a user, or those of a kind."""

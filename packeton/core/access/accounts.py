@@ -99,6 +99,8 @@ class TokenKind(StrEnum):
     """The one that belongs to a user's name, with all the user's rights."""
     PERSONAL = "personal"
     """`pat_…`: one of many, with scopes."""
+    HOOK = "hook"
+    """`whk_…`: of a forge, which is no user, for its hooks only."""
 
 
 @frozen(kw_only=True)
@@ -114,7 +116,7 @@ class Token:
     scopes: frozenset[str] | None = None
     """None: all."""
     owner: int | None = None
-    """The user's id; None for a user of another system, who is then `user_identifier`."""
+    """The user's id; None for a user of another system, who is then `user_identifier`, and for hooks."""
     user_identifier: str | None = None
     created_at: datetime
     expires_at: datetime | None = None

@@ -1,10 +1,10 @@
 """
-API tokens and personal access tokens: made, recognised, digested.
+API tokens, personal access tokens and tokens of hooks: made, recognised, digested.
 
 A secret of ours is a prefix, 32 random characters and 6 of a checksum, as GitHub's: a secret scanner finds a leaked
-one, and tells it from other text without asking us. `pk_api_…` belongs to a name, `pat_…` is a personal access token.
-Only a keyed digest is kept. Secrets that came from elsewhere (20 characters, or `pat_` and 64 hexadecimal ones, as the
-reference makes them) are good too.
+one, and tells it from other text without asking us. `pk_api_…` belongs to a name, `pat_…` is a personal access token,
+`whk_…` is for the hooks of a forge. Only a keyed digest is kept. Secrets that came from elsewhere (20 characters, or
+`pat_` and 64, `whk_` and 40 hexadecimal ones, as the reference makes them) are good too.
 """
 
 import hmac
@@ -36,11 +36,11 @@ API_PREFIX: Final = "pk_api_"
 PERSONAL_PREFIX: Final = "pat_"
 JWT_PREFIX: Final = "pk_jwt_"
 HOOK_PREFIX: Final = "whk_"
-PREFIXES: Final = {TokenKind.API: API_PREFIX, TokenKind.PERSONAL: PERSONAL_PREFIX}
+PREFIXES: Final = {TokenKind.API: API_PREFIX, TokenKind.PERSONAL: PERSONAL_PREFIX, TokenKind.HOOK: HOOK_PREFIX}
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 RANDOM_CHARACTERS: Final = 32
 CHECKSUM_CHARACTERS: Final = 6
-OURS: Final = re.compile(r"(?:pk_api_|pat_)([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
+OURS: Final = re.compile(r"(?:pk_api_|pat_|whk_)([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
 MAX_SECRET: Final = 4096
 """Characters; a longer secret is refused unlooked at. JSON web tokens with RSA signatures are the longest."""
 MAX_CHOSEN: Final = 255
@@ -79,9 +79,9 @@ def accepted_secret(kind: TokenKind, secret: str) -> str:
     Raises:
         Invalid: it is too short or too long, has characters that credentials cannot hold, or looks like another kind.
     """
-    if kind is TokenKind.PERSONAL and not secret.startswith(PERSONAL_PREFIX):
-        secret = PERSONAL_PREFIX + secret
-    shortest = MIN_PERSONAL if kind is TokenKind.PERSONAL else MIN_API
+    if kind is not TokenKind.API and not secret.startswith(PREFIXES[kind]):
+        secret = PREFIXES[kind] + secret
+    shortest = MIN_API if kind is TokenKind.API else MIN_PERSONAL
     if not shortest <= len(secret) <= MAX_CHOSEN:
         raise Invalid(f"a token of this kind has {shortest} to {MAX_CHOSEN} characters")
     if not secret.isascii() or not secret.isprintable() or " " in secret:
@@ -109,7 +109,7 @@ def token_digest(key: bytes, secret: str) -> bytes:
 
 def shown(secret: str) -> str:
     """Return the part of a secret that lists may show: its prefix and two characters, or two of a short one."""
-    for prefix in (*PREFIXES.values(), JWT_PREFIX, HOOK_PREFIX):
+    for prefix in (*PREFIXES.values(), JWT_PREFIX):
         if secret.startswith(prefix):
             return secret[: len(prefix) + 2]
     return secret[:2]

@@ -84,11 +84,7 @@ class TokenIssuing:
         Raises:
             Invalid: name, scopes, date or *secret* cannot be used. Conflict: *secret* is somebody's already.
         """
-        name = name.strip()
-        if not name or len(name) > MAX_LABEL or not name.isprintable():
-            raise Invalid(f"a token needs a name of 1 to {MAX_LABEL} characters")
-        if expires_at is not None and expires_at <= self._now():
-            raise Invalid("the token would have expired already")
+        name = self._sound(name, expires_at)
         owner = None if account.user is None else account.user.id
         if len(await self._tokens.of_owner(owner, account.name)) >= MAX_TOKENS:
             raise Invalid(f"a user has at most {MAX_TOKENS} tokens")
@@ -102,12 +98,29 @@ class TokenIssuing:
             user_identifier=None if owner is not None else account.name,
         )
 
+    async def hook(self, name: str, expires_at: datetime | None = None, secret: str | None = None) -> Issued:
+        """Make a token for the hooks of a forge, which opens nothing else. Raises as `personal`."""
+        name = self._sound(name, expires_at)
+        if len(await self._tokens.of_hooks()) >= MAX_TOKENS:
+            raise Invalid(f"there are at most {MAX_TOKENS} tokens of hooks")
+        scopes = frozenset({str(Scope.WEBHOOKS)})
+        return await self._issue(TokenKind.HOOK, name, secret, scopes=scopes, expires_at=expires_at, owner=None)
+
     async def revoke(self, token_id: int, account: Account | None = None) -> None:
         """Revoke a token, of *account* where it is given. Raises NotFound."""
         token: Token | None = await self._tokens.get(token_id)
         if token is None or (account is not None and not _belongs(token, account)):
             raise NotFound("no such token")
         await self._tokens.remove(token_id)
+
+    def _sound(self, name: str, expires_at: datetime | None) -> str:
+        """Return the name as it is kept. Raises Invalid: it, or the date, cannot be used."""
+        name = name.strip()
+        if not name or len(name) > MAX_LABEL or not name.isprintable():
+            raise Invalid(f"a token needs a name of 1 to {MAX_LABEL} characters")
+        if expires_at is not None and expires_at <= self._now():
+            raise Invalid("the token would have expired already")
+        return name
 
     async def _issue(
         self,

@@ -1,9 +1,10 @@
-"""Recognising API tokens and personal access tokens."""
+"""Recognising API tokens, personal access tokens and tokens of hooks."""
 
 from attrs import define
 from zope.interface import implementer
 
-from packeton.core.access.accounts import Account, TokenKind
+from packeton.core.access.accounts import Account, Token, TokenKind
+from packeton.core.access.identities import Identity, Role, Scope, with_implied
 from packeton.core.access.tokens import SecretKind, has_checksum, recognise, token_digest
 from packeton.errors import BadCredentials
 from packeton.interfaces.accounts import ITokenRecords, IUserProvider, TokenOwner
@@ -35,23 +36,40 @@ class TokenAuthenticator:
     async def identify(self, credentials: Credentials) -> Verified | None:
         """Return who it is."""
         kind = recognise(credentials.username, credentials.secret)
-        if kind not in {SecretKind.API, SecretKind.PERSONAL}:
+        if kind is SecretKind.JWT:
             return None
         found = await self._found(credentials.secret)
         if found is None or found.token.kind.value != kind.value:
             raise BadCredentials("there is no such token", name=credentials.username)
+        if found.token.kind is TokenKind.HOOK:
+            return Verified(identity=self._of_hook(found.token), token_id=found.token.id)
         account = found.account
         if account is None and found.token.user_identifier is not None:
             account = await self._users.find(found.token.user_identifier)
         if account is None or not _is_named(credentials, kind, account):
             raise BadCredentials("the token belongs to somebody else", name=credentials.username)
-        now, token = self._now(), found.token
-        if not account.is_open(now):
+        token = found.token
+        if not account.is_open(self._now()):
             raise BadCredentials("the account is disabled or has expired", name=account.name)
-        if token.expires_at is not None and now >= token.expires_at:
-            raise BadCredentials("the token has expired", name=account.name)
+        self._check_end(token, account.name)
         identity = account.identity(METHODS[token.kind], scopes=token.scopes, valid_until=token.expires_at)
         return Verified(identity=identity, token_id=token.id)
+
+    def _of_hook(self, token: Token) -> Identity:
+        """Return who a hook is: nobody of ours, with the reference's name and roles."""
+        name = f"token_hooks{token.id}"
+        self._check_end(token, name)
+        return Identity(
+            name=name,
+            roles=with_implied({Role.MAINTAINER}),
+            scopes=frozenset({Scope.WEBHOOKS}),
+            method="hook",
+            valid_until=token.expires_at,
+        )
+
+    def _check_end(self, token: Token, name: str) -> None:
+        if token.expires_at is not None and self._now() >= token.expires_at:
+            raise BadCredentials("the token has expired", name=name)
 
     async def _found(self, secret: str) -> TokenOwner | None:
         """Look with the key of today, then with those of before, so that a new APP_SECRET ends no token."""

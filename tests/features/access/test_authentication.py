@@ -16,6 +16,7 @@ from tests.support.access import NEW_YEAR, MemoryAccess, day
 
 OLD_TOKEN = "oldtokenofreference1"
 OLD_PAT = "pat_" + "0123456789abcdef" * 4
+OLD_HOOK = "whk_" + "0123456789" * 4
 
 
 class AuthenticationTests(SynchronousTestCase):
@@ -60,6 +61,19 @@ class AuthenticationTests(SynchronousTestCase):
             self.assertEqual({"metadata"}, self.identify(name, OLD_PAT).scopes)
         self.refused("anna", OLD_PAT)
         self.refused("Anna", self.api)  # replaced
+
+    def test_hooks(self) -> None:
+        """The token of a forge's hooks is no user's: a maintainer for hooks only; nothing with a user's name, or after its end."""
+        token = self.accounts.add_token(None, OLD_HOOK, TokenKind.HOOK, scopes=frozenset({"webhooks"}), expires_at=day(2027))
+        for name in ("token", None):
+            identity = self.identify(name, OLD_HOOK)
+        self.assertEqual((f"token_hooks{token.id}", None, "hook", {"webhooks"}), (identity.name, identity.user_id, identity.method, identity.scopes))
+        self.assertTrue(identity.has(Role.MAINTAINER))
+        self.assertFalse(identity.has(Role.ADMIN))
+        self.refused("Anna", OLD_HOOK)
+        self.refused("token", "whk_" + "f" * 40)
+        self.accounts.clock.advance(366 * 86400)
+        self.assertIn("expired", self.refused("token", OLD_HOOK))
 
     def test_new_secret(self) -> None:
         """A token of before the installation got another secret is good as long as the former one is known."""
