@@ -55,7 +55,7 @@ def root_resource(
     )
     sessions = cookie_sessions(sign_in, addresses)
     gate = gate_of(accounts, store, addresses, users=sign_in.chain, sessions=sessions, observe=sign_in.observe)
-    pages = Pages(addresses, sessions)
+    pages = Pages(addresses, sessions, accounts.directory)
     landing = LandingRoutes(pages, accounts.directory, sign_in.sessions)
     figures = Figures(store, work)
     figures.install()
@@ -84,4 +84,5 @@ def root_resource(
         uploads=UploadPlaces(packages.upload_files, settings.artifacts.max_upload_bytes),
         protection=protection_of(settings, addresses),
         cors=cors_of(settings),
+        missing=pages.missing,
     )

@@ -8,7 +8,7 @@ import click
 from packeton.assembly.accounts import Accounts
 from packeton.cli.accounts import as_json, print_json, print_table, with_accounts
 from packeton.cli.options import settings_options
-from packeton.core.access.accounts import Account, Token, TokenKind
+from packeton.core.access.accounts import Account, Token
 from packeton.core.access.days import parse_end
 from packeton.core.access.identities import Scope
 

@@ -1,6 +1,7 @@
 """The table error kind → HTTP status, and its installation."""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from klein import Klein
@@ -28,7 +29,7 @@ from packeton.errors import (
     UpstreamTimedOut,
 )
 
-__all__ = ["install", "send_error", "send_failure", "status_of"]
+__all__ = ["FORBIDDEN", "INTERNAL", "Missing", "install", "send_error", "send_failure", "status_of"]
 
 log = Logger()
 
@@ -49,7 +50,12 @@ STATUS: Final = {
     PacketonError: 500,
 }
 
+FORBIDDEN: Final = "Forbidden"
+INTERNAL: Final = "Internal Server Error"
 PROBLEM: Final = "https://tools.ietf.org/html/rfc2616#section-10"
+
+
+Missing = Callable[[IRequest], Awaitable[bytes]]
 
 
 def status_of(error: PacketonError) -> int:
@@ -78,7 +84,7 @@ def send_error(request: IRequest, status: int, message: str, detail: str | None 
     if status == 424 or status >= 500:
         body["warning"] = message
     if status == 403:
-        body = {"status": 403, "detail": message, "title": "Forbidden", "type": PROBLEM}
+        body = {"status": 403, "detail": message, "title": FORBIDDEN, "type": PROBLEM}
     content = json.dumps(body).encode()
     request.setHeader(b"content-length", b"%d" % len(content))
     return b"" if request.method == b"HEAD" else content
@@ -94,8 +100,13 @@ def send_failure(request: IRequest, error: PacketonError) -> bytes:
     return send_error(request, status_of(error), "Not Found" if isinstance(error, NotFound) else str(error), detail)
 
 
-def install(app: Klein) -> None:
-    """Make *app* answer errors by the table."""
+def install(app: Klein, missing: Missing | None = None) -> None:
+    """
+    Make *app* answer errors by the table.
+
+    Args:
+        missing: Answers a browser that asks for a page that no route knows.
+    """
 
     @app.handle_errors(PacketonError)
     def known(request: IRequest, failure: Failure) -> bytes:
@@ -103,8 +114,10 @@ def install(app: Klein) -> None:
         return send_failure(request, error)
 
     @app.handle_errors(HTTPException)
-    def routed(request: IRequest, failure: Failure) -> bytes:
+    async def routed(request: IRequest, failure: Failure) -> bytes:
         error: Any = failure.value
+        if missing is not None and error.code in {404, 405} and _wants_page(request):
+            return await missing(request)
         for name, value in error.get_headers():
             if name.lower() == "allow":
                 request.setHeader(b"allow", value.encode())
@@ -113,4 +126,10 @@ def install(app: Klein) -> None:
     @app.handle_errors(Exception)
     def unknown(request: IRequest, failure: Failure) -> bytes:
         log.failure("A request failed", failure)
-        return send_error(request, 500, "Internal Server Error")
+        return send_error(request, 500, INTERNAL)
+
+
+def _wants_page(request: IRequest) -> bool:
+    """Say if a person looks at this with a browser; Composer and scripts name no HTML."""
+    accepted = b",".join(request.requestHeaders.getRawHeaders(b"accept") or ())
+    return request.method in {b"GET", b"HEAD"} and b"text/html" in accepted.lower()

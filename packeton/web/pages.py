@@ -41,7 +41,7 @@ class PageRoutes:
 
     async def home(self, visit: Visit) -> bytes:
         """The mirrors that the visitor may use, each with its snippet; on the host of a sub-repository its page."""
-        hosted = await self._landing.of_host(visit)
+        hosted = await self._pages.public_host(visit)
         if hosted is not None:
             return self._landing.show(visit, hosted, visit.base)
         sites = [site for alias, site in self._directory.sites.items() if self._is_open(visit, alias)]

@@ -73,13 +73,14 @@ class PacketonResource(Resource):
         protection: Protection | None = None,
         cors: Cors | None = None,
         uploads: UploadPlaces | None = None,
+        missing: errors.Missing | None = None,
     ) -> None:
         super().__init__()
         self._protection = protection
         self._cors = cors or Cors(None)
         app = _App()
         app.url_map.merge_slashes = app.url_map.strict_slashes = False  # an odd path is 404, not a redirect
-        errors.install(app)
+        errors.install(app, missing)
         for group in routes:
             group.install(app)
         self._routed = app.resource()

@@ -90,12 +90,12 @@ def enter(
             return Repository.of(chosen, by_path=by_path)
         if identity.is_anonymous:
             raise Unauthenticated("Full authentication is required to access this resource.")
-        raise NotFound("no such repository") if by_path else Denied("This repository is not granted to you.")
+        raise NotFound("no such repository") if by_path else Denied("Forbidden")
     if everywhere or not granted or ROOT in granted:
         return None
     usable = [subrepos[number] for number in granted if number in subrepos]
     if not usable:
-        raise Denied("No repository is granted to you.")
+        raise Denied("Forbidden")
     if not whole or len(usable) == 1:
         return Repository.of(usable[0], by_path=False)
     names = frozenset(name for subrepo in usable for name in subrepo.packages)

@@ -130,7 +130,7 @@ def may_use_mirror(identity: Identity, alias: str, *, public: bool, any_public: 
     if public or identity.is_full or alias in identity.mirrors:
         return
     if not identity.is_anonymous:
-        raise Denied("This mirror is not granted to you.")
+        raise Denied("Forbidden")
     if any_public:
         raise NotFound("no such mirror")
     raise Unauthenticated("Full authentication is required to access this resource.")

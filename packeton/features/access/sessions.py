@@ -3,7 +3,8 @@ Sessions of the web pages: kept by the server, known to the browser by a random 
 
 A session ends when nobody used it for a while, after a fixed time whatever happens, when its user signs out, here or
 everywhere, and at once when the user is disabled, expires or is deleted. A remembered browser opens a new one: its
-cookie changes with each use, so that of a stolen copy and the original the second to be used is noticed, and both end.
+cookie changes with each use, so that of a stolen copy and the original the second to be used is noticed. Then the user
+is signed out everywhere, for nobody knows which session the thief opened.
 """
 
 import hmac
@@ -192,7 +193,7 @@ class Sessions:
         Return whose browser has this cookie, and the value that takes its place.
 
         No value comes with a request that was on its way together with the one that got it. None: the cookie is good
-        for nothing; an old one ends all that is remembered in its series.
+        for nothing; an old one was stolen, or its successor was: the user is signed out everywhere.
         """
         series, _, secret = cookie.partition(".")
         if len(series) != COOKIE_CHARACTERS or len(secret) != COOKIE_CHARACTERS:
@@ -208,8 +209,8 @@ class Sessions:
             and now - browser.rotated_at < TOGETHER
         )
         if not current and not together:
-            log.warn("An old secret of a remembered browser of {name} was used: it is forgotten", name=browser.name)
-            await self._records.forget(browser.series)
+            log.warn("{name} is signed out everywhere: an old secret of a remembered browser was used", name=browser.name)
+            await self._records.remove_all(browser.user_id, browser.name)
             return None
         account = await self._account(browser.user_id, browser.name)
         if account is None or not account.is_open(now) or browser.mark != password_mark(account.user):

@@ -1,7 +1,5 @@
 """Sub-repositories: their landing pages, and choosing one for the session."""
 
-from urllib.parse import urlsplit
-
 import nh3
 from attrs import define, frozen
 from klein import Klein
@@ -10,7 +8,7 @@ from markupsafe import Markup
 from packeton.core.access.accounts import Account, Subrepo
 from packeton.core.access.identities import Role, with_implied
 from packeton.core.access.repositories import RESERVED_SLUGS, ROOT, SLUG
-from packeton.errors import NotFound, StorageFailed
+from packeton.errors import NotFound
 from packeton.features.access.sessions import Sessions
 from packeton.features.access.subrepos import SubrepoDirectory
 from packeton.web.admin.rendering import Pages, Visit
@@ -53,17 +51,6 @@ class LandingRoutes:
         if found is None or not (found.public or _may_use(visit.account, found.id)):
             raise NotFound("no such page")
         return self.show(visit, found, f"{visit.base}/{found.slug}")
-
-    async def of_host(self, visit: Visit) -> Subrepo | None:
-        """Return the sub-repository whose landing page is `/` for this visitor, by the host; None for the root."""
-        if visit.account is not None:
-            return None
-        try:
-            known = await self._directory.all()
-        except StorageFailed:  # the pages work where the store does not
-            return None
-        found = known.by_host.get(urlsplit(visit.base).hostname or "")
-        return found if found is not None and found.public else None
 
     def show(self, visit: Visit, subrepo: Subrepo, address: str) -> bytes:
         """Return the landing page of *subrepo*, which clients reach at *address*."""

@@ -21,15 +21,16 @@ from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
 from packeton import __version__
-from packeton.core.access.accounts import Account
+from packeton.core.access.accounts import Account, Subrepo
 from packeton.core.access.csrf import form_token
 from packeton.core.access.identities import ANONYMOUS, Identity, Role, with_implied
 from packeton.errors import Denied, NotFound, PacketonError, StorageFailed, Unauthenticated
 from packeton.features.access.signing_in import Visitor
+from packeton.features.access.subrepos import SubrepoDirectory
 from packeton.web.addresses import Addresses, IMountPoint
 from packeton.web.admin.forms import Form, posted_form
 from packeton.web.cookies import FORM, read_cookie, set_cookie
-from packeton.web.errors import status_of
+from packeton.web.errors import FORBIDDEN, INTERNAL, status_of
 from packeton.web.responses import send_bytes, set_head
 from packeton.web.sessions import CookieSessions, visitor_of
 
@@ -51,6 +52,8 @@ NOTICES: Final = {
     "saved": "Saved.",
 }
 """What `?notice=` may say: an address cannot put words of its own on our pages."""
+OF_PUBLIC_HOSTS: Final = ("/login", "/logout", "/reset-password", "/setup/")
+"""What visitors without a session find on the host of a public sub-repository, besides its landing page."""
 SAFE_PATH: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,500}")
 
 
@@ -143,9 +146,10 @@ def templates_directory() -> Path:
 class Pages:
     """Renders templates, and installs views on an app."""
 
-    def __init__(self, addresses: Addresses, sessions: CookieSessions) -> None:
+    def __init__(self, addresses: Addresses, sessions: CookieSessions, directory: SubrepoDirectory) -> None:
         self._addresses = addresses
         self._sessions = sessions
+        self._directory = directory
         folder = templates_directory()
         self._templates = Environment(
             loader=FileSystemLoader(folder),
@@ -169,14 +173,40 @@ class Pages:
     async def answer(self, request: IRequest, view: View, **parts: Any) -> bytes:
         """Answer with *view*, and with a page for what it raises."""
         visit = await self.visit(request)
+        path = request.path.decode("utf-8", "replace").removeprefix(IMountPoint(request).path)
         try:
+            hosted = await self.public_host(visit)
+            if hosted is not None and path not in {"/", f"/{hosted.slug}"} and not path.startswith(OF_PUBLIC_HOSTS):
+                request.setResponseCode(404)
+                return send_bytes(request, b'{"error":"Not found"}', "application/json")
             return await view(visit, **parts)
         except Unauthenticated:
-            path = request.path.decode("utf-8", "replace").removeprefix(IMountPoint(request).path)
             follow = f"?next={quote(path)}" if request.method in {b"GET", b"HEAD"} and path != "/" else ""
             return self.redirect(visit, f"/login{follow}")
         except PacketonError as error:
             return self.error(visit, error)
+        except Exception:
+            log.failure("A page failed")
+            return self.error(visit, PacketonError(INTERNAL))
+
+    async def missing(self, request: IRequest) -> bytes:
+        """Say that there is no such page."""
+
+        async def nothing(visit: Visit) -> bytes:
+            return self.error(visit, NotFound("no such page"))
+
+        return await self.answer(request, nothing)
+
+    async def public_host(self, visit: Visit) -> Subrepo | None:
+        """Return the public sub-repository whose landing page is all that this visitor sees on this host, or None."""
+        if visit.account is not None:
+            return None
+        try:
+            known = await self._directory.all()
+        except StorageFailed:  # the pages work where the store does not
+            return None
+        found = known.by_host.get(self._addresses.host(visit.request)) if known.by_host else None
+        return found if found is not None and found.public else None
 
     async def visit(self, request: IRequest) -> Visit:
         """Return who visits. Raises Invalid for a Host that is not ours."""
@@ -225,9 +255,11 @@ class Pages:
         status = status_of(error)
         if status >= 500:
             log.warn("A page could not be made: {why}", why=str(error))
-        hidden = isinstance(error, NotFound)
-        title = "Not found" if hidden else "You may not do this" if isinstance(error, Denied) else "That did not work"
+        hidden, denied = isinstance(error, NotFound), isinstance(error, Denied)
+        title = "Not found" if hidden else "You may not do this" if denied else "That did not work"
         text = "There is no such page, or you may not see it." if hidden else str(error)
+        if denied and text == FORBIDDEN:
+            text = "Your account may not see this page."
         return self.render(visit, "error.html", status=status, title=title, text=text)
 
 

@@ -197,12 +197,14 @@ class SessionContract:
         self.assertEqual(("ann", None), (second[0].name, second[1]))
 
     def test_stolen(self) -> None:
-        """An old cookie that is used again ends the new one too."""
+        """An old cookie that is used again ends the new one too, and all sessions: one of them may be the thief's."""
         cookie = settled(self.sessions.remember(self.ann, **HERE))
         _, fresh = settled(self.sessions.recall(cookie, **HERE))
+        thief = settled(self.sessions.open(self.ann, **HERE, method="remembered"))
         self.advance(minutes=2)
         self.assertIsNone(settled(self.sessions.recall(cookie, **HERE)))
         self.assertIsNone(settled(self.sessions.recall(fresh, **HERE)))
+        self.assertIsNone(settled(self.sessions.find(thief)))
 
     def test_recall_nothing(self) -> None:
         """Disabled users, forgotten browsers and nonsense are not signed in."""

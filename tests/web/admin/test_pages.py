@@ -483,6 +483,11 @@ class ProfileTests(PagesTestCase):
             self.assertNotIn(bad, visitor.text)
         visitor.get("/", Host="outer.example.com")
         self.assertIn("The outer", visitor.text)
+        for path in ("/mirror/open", "/profile", "/inner", "/change-password"):
+            answer = visitor.get(path, Host="outer.example.com")
+            self.assertEqual((404, {"error": "Not found"}), (answer.status, answer.json()), path)
+        for path in ("/outer", "/login", "/reset-password/check-email"):
+            self.assertEqual(200, visitor.get(path, Host="outer.example.com").status, path)
         visitor.get("/", Host="inner.example.com")
         self.assertNotIn("The inner", visitor.text)
         browser.get("/profile")
@@ -499,6 +504,17 @@ class ProfileTests(PagesTestCase):
         self.assertEqual(1, browser.text.count("shown now"))
         browser.post("/subrepository/switch-root")
         self.assertEqual("/?notice=repository", browser.location())
+
+    def test_missing(self) -> None:
+        """A browser gets a page for what is not there, with or without a session; others JSON."""
+        html = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+        for browser in (self.browser(), self.signed_in()):
+            for path in ("/no/such/page", "/nothing", "/logout/x", "/subrepository/switch-root"):
+                self.assertEqual(404, browser.get(path, **html).status, path)
+                self.assertIn("There is no such page", browser.text)
+            answer = browser.get("/no/such/page")
+            self.assertEqual((404, {"status": "error", "message": "Not Found"}), (answer.status, answer.json()))
+            self.assertEqual(405, browser.get("/subrepository/switch-root").status)
 
     def test_home(self) -> None:
         """The start page shows the mirrors that the visitor may use; an address cannot put words on it."""
