@@ -209,7 +209,7 @@ class Sessions:
             and now - browser.rotated_at < TOGETHER
         )
         if not current and not together:
-            log.warn("{name} is signed out everywhere: an old secret of a remembered browser was used", name=browser.name)
+            log.warn("{name} is signed out everywhere: an old remembered secret was used", name=browser.name)
             await self._records.remove_all(browser.user_id, browser.name)
             return None
         account = await self._account(browser.user_id, browser.name)
