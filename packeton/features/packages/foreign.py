@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from packeton.core.composer.metadata import JsonObject, read_package, versions_of
+from packeton.core.composer.metadata import JsonObject, read_object, read_package, versions_of
 from packeton.core.composer.roots import Resource, Root, root_url
 from packeton.errors import Invalid, NotFound, StorageFailed, UpstreamFailed, UpstreamRefused
 from packeton.features.caching.bodies import read_body
@@ -56,9 +56,9 @@ class ForeignRepositories:
                 address = root.address(Resource.METADATA, package=f"{name}{suffix}")
                 content = await self._fetched(client, address)
                 if content is not None:
-                    found += versions_of(read_package(content), name)
+                    found += await self._in_thread(_versions_in, content, name)
         else:
-            found = list(versions_of(root.document, name))
+            found = await self._in_thread(lambda: list(versions_of(root.document, name)))
         if not found:
             raise NotFound(f"{url} has no package {name}")
         return found
@@ -90,16 +90,17 @@ class ForeignRepositories:
         """Return a repository's root. Raises UpstreamFailed."""
         return await self._root(self._client_for(url, auth), url)
 
-    async def document(self, url: str, auth: Mapping[str, Any], address: str) -> bytes | None:
-        """Return a file of the repository at *url*; None where there is none. Raises UpstreamFailed."""
-        return await self._fetched(self._client_for(url, auth), address)
+    async def document(self, url: str, auth: Mapping[str, Any], address: str) -> JsonObject | None:
+        """Return a JSON object of the repository at *url*; None where there is none. Raises UpstreamFailed."""
+        content = await self._fetched(self._client_for(url, auth), address)
+        return None if content is None else await self._in_thread(read_object, content)
 
     async def _root(self, client: IHttpClient, url: str) -> Root:
         address = root_url(url)
         content = await self._fetched(client, address)
         if content is None:
             raise UpstreamFailed(f"{address} is not there")
-        return Root.read(content, address)
+        return await self._in_thread(Root.read, content, address)
 
     async def _fetched(self, client: IHttpClient, address: str) -> bytes | None:
         """Return a document; None where there is none."""
@@ -163,6 +164,10 @@ class _FileReceiver:
         self._writing = False
         if not self.done.called:
             self.done.errback(failure)
+
+
+def _versions_in(content: bytes, name: str) -> list[JsonObject]:
+    return list(versions_of(read_package(content), name))
 
 
 def _created(path: Path) -> IO[bytes]:

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import orjson
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from packeton.core.composer.roots import Resource, Root
-from packeton.errors import BadContent, Invalid, NotFound
+from packeton.errors import Invalid, NotFound
 from packeton.features.packages.foreign import MIRROR, ForeignRepositories
 
 __all__ = ["repositories_of"]
@@ -64,9 +63,9 @@ async def _inline(foreign: ForeignRepositories, root: Root, url: str, auth: Mapp
     """Return the packages that stand in the root, or in the files that it includes."""
     packages = dict(root.inline)
     for included in root.includes()[:MAX_INCLUDES]:
-        content = await foreign.document(url, auth, included.url)
-        if content is not None:
-            packages.update(Root(document=_object(content), url=root.url).inline)
+        document = await foreign.document(url, auth, included.url)
+        if document is not None:
+            packages.update(Root(document=document, url=root.url).inline)
     return packages
 
 
@@ -81,8 +80,7 @@ async def _names(
         return root.available
     if root.template(Resource.LIST) is None:
         raise Invalid("this repository does not list its packages; name them")
-    content = await foreign.document(url, auth, root.address(Resource.LIST))
-    listed = _object(content or b"{}").get("packageNames")
+    listed = (await foreign.document(url, auth, root.address(Resource.LIST)) or {}).get("packageNames")
     return [name.lower() for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
 
 
@@ -102,13 +100,3 @@ async def _source(
         if isinstance(address, str) and address:
             return address
     return None
-
-
-def _object(content: bytes) -> Mapping[str, Any]:
-    try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise BadContent("a document that is no JSON") from error
-    if not isinstance(document, Mapping):
-        raise BadContent("a JSON document that is no object")
-    return document
