@@ -45,6 +45,7 @@ from packeton.features.packages.building import DefinitionBuilder, UploadBuilder
 from packeton.features.packages.catalogue import Catalogue
 from packeton.features.packages.downloads import Downloads
 from packeton.features.packages.foreign import MIRROR, ForeignRepositories
+from packeton.features.packages.github import GitHub
 from packeton.features.packages.keyring import Keyring
 from packeton.features.packages.publishing import Publishing
 from packeton.features.packages.rendering import DistRules
@@ -60,10 +61,12 @@ from packeton.features.packages.uploads import Uploads
 from packeton.interfaces.clocks import Now, now_of
 from packeton.interfaces.packages import RepoType
 from packeton.interfaces.sources import ISource
+from packeton.interfaces.upstream import Headers
 from packeton.interfaces.vcs import ICheckouts
 
 __all__ = ["Packages", "note_installs", "open_catalogue", "open_packages", "package_work"]
 
+MAX_GITHUB_BYTES = 4 * 2**20
 FROM_CHECKOUTS = (RepoType.VCS, RepoType.MONO_REPO, RepoType.ASSET)
 
 
@@ -153,6 +156,7 @@ def open_packages(
         records, versions, accounts.revisions, sources, archives, store.in_thread, now,
         prebuild=settings.archive_options.prebuild_zipball and bool(settings.archive),
         audit=_audit(store, mirroring, records, catalogue),
+        forge=_github(store, mirroring, accesses),
     )  # fmt: skip
     return Packages(
         records=records,
@@ -202,6 +206,19 @@ def _audit(
     return SecurityMonitoring(
         records, client, url, limits, catalogue.is_private, store.in_thread, now_of(store.reactor)
     )
+
+
+def _github(store: Store, mirroring: Mirroring, accesses: Accesses) -> GitHub:
+    """Return what asks GitHub's API about repositories."""
+
+    def client_for(api: str, fields: Headers) -> HttpClient:
+        hosts = frozenset({urlsplit(api).hostname or ""})
+        credentials = Credentials.gather(url=api, headers=tuple(fields))
+        return HttpClient(mirroring.transports.common, credentials, hosts, store.metrics.on_exchange)
+
+    limits = evolve(limits_of(store.settings.upstream, MAX_GITHUB_BYTES), total_timeout=timedelta(minutes=1))
+    for_all = not store.settings.github_no_api
+    return GitHub(accesses, client_for, limits, store.in_thread, now_of(store.reactor), for_all)
 
 
 def package_work(packages: Packages, work: Work, settings: Settings) -> None:

@@ -75,6 +75,7 @@ FALLBACKS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("cors_allow_origin", "CORS_ALLOW_ORIGIN", str),
     ("anonymous_access", "PUBLIC_ACCESS", as_bool),
     ("anonymous_archive_access", "PUBLIC_ACCESS", as_bool),
+    ("github_no_api", "GITHUB_NO_API", as_bool),
     ("package_update_interval", "PACKAGE_UPDATE_INTERVAL", lambda text: f"{text}s"),
     ("archive_options.basedir", "PACKAGIST_DIST_PATH", str),
     ("archive_options.endpoint", "PACKAGIST_DIST_HOST", str),

@@ -476,6 +476,10 @@ class Settings:
     address. true is both, false none: then only packages that exist nowhere else have archives."""
     archive_options: ArchiveSettings = field(factory=ArchiveSettings)
     artifacts: ArtifactSettings = field(factory=ArtifactSettings)
+    github_no_api: bool = True
+    """Repositories on GitHub are read with git alone. false: its API is asked for README, stars and the like, where a
+    package has no ssh key. A credential decides for itself with `use-github-api`. Default: environment
+    `GITHUB_NO_API`."""
     max_import: int = 10_000
     """How many repositories one mass import takes at most."""
     package_update_interval: timedelta = timedelta(hours=12)

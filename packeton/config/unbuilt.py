@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from packeton.config.environment import as_bool
 from packeton.errors import ConfigurationInvalid
 
 __all__ = ["ACCEPTED", "UNBUILT", "refuse_unbuilt"]
 
 UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     # path ("*" is any name) → the values that ask for nothing
-    "packeton.github_no_api": (None, True),
     "packeton.rss_max_items": (None, 30, 40),
     "packeton.integrations": (None, {}, []),
 }
@@ -21,7 +19,6 @@ ACCEPTED: Final = frozenset(
 LOGINS: Final = ("GITHUB", "GITLAB", "GITEA", "BITBUCKET", "GOOGLE")
 VARIABLES: Final[dict[str, tuple[Callable[[str], bool], str]]] = {
     # variable → whether a value asks for nothing, what is wrong with others
-    "GITHUB_NO_API": (as_bool, "false is not supported yet: repositories of GitHub are read with git"),
     "STORAGE_SOURCE": (lambda value: value == "local", "only local is supported yet: files are kept in directories"),
     "COMPOSER_REQUIRE": (lambda _: False, "PHP packages cannot be installed here"),
     **{f"OAUTH_{name}_CLIENT_ID": (lambda _: False, "integrations are not supported yet") for name in LOGINS},

@@ -10,10 +10,12 @@ from zope.interface import Interface
 from packeton.interfaces.packages import Change, Package
 
 __all__ = [
+    "AskForge",
     "Audit",
     "Deliver",
     "EventKind",
     "Finding",
+    "ForgeFacts",
     "FoundVersion",
     "ISource",
     "Listener",
@@ -82,6 +84,19 @@ class SourceReport:
     """composer.json beside it."""
 
 
+@frozen(kw_only=True)
+class ForgeFacts:
+    """What the API of the forge where a repository lies says of it."""
+
+    noted: Mapping[str, Any]
+    """Kept in the package's settings, and given back the next time."""
+    has_readme: bool = False
+    """`readme` counts; otherwise the file in the repository."""
+    readme: str | None = field(default=None, repr=False)
+    """HTML that is safe to show."""
+    language: str | None = None
+
+
 Deliver = Callable[[Sequence[Finding]], Awaitable[None]]
 """Takes some findings; the source goes on when they are stored."""
 
@@ -129,3 +144,5 @@ Listener = Callable[[PackageEvent], Awaitable[None]]
 """Takes an event after it happened; a listener that fails disturbs nobody."""
 Audit = Callable[[Package, SourceReport, OnLog], Awaitable[PackageEvent | None]]
 """Looks at what an update that went well has found, and returns what to tell of it; its failure is only logged."""
+AskForge = Callable[[Package, SourceReport, OnLog], Awaitable[ForgeFacts | None]]
+"""Asks the forge about a package that was read; None where it is not to be asked. Never raises PacketonError."""

@@ -192,12 +192,12 @@ packeton:
     def test_variables_of_the_reference(self) -> None:
         """What one of them asks for that does not work is refused; its defaults are not."""
         plain = {
-            "STORAGE_SOURCE": "local", "STORAGE_AWS_ARGS": "[]", "GITHUB_NO_API": "true", "LOCK_DSN": "flock",
+            "STORAGE_SOURCE": "local", "STORAGE_AWS_ARGS": "[]", "GITHUB_NO_API": "false", "LOCK_DSN": "flock",
             "OAUTH_GITHUB_CLIENT_ID": "", "MIRROR_DIST_CACHE_DIR": "", "WAIT_FOR_HOST": "db:5432", "SKIP_INIT": "0",
         }  # fmt: skip
         load(environment=plain)
         for name, value in {
-            "STORAGE_SOURCE": "s3", "GITHUB_NO_API": "false", "OAUTH_GOOGLE_CLIENT_ID": "x", "COMPOSER_REQUIRE": "a/b",
+            "STORAGE_SOURCE": "s3", "OAUTH_GOOGLE_CLIENT_ID": "x", "COMPOSER_REQUIRE": "a/b",
         }.items():  # fmt: skip
             with self.assertRaises(ConfigurationInvalid) as caught:
                 load(environment={**plain, name: value})

@@ -3,10 +3,12 @@
 import json
 import time
 from hashlib import md5
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from tests.scenarios.test_packages import PackagesTestCase
 from tests.support.client import Answer
+from tests.support.vcs import GitHttp, GitRepository, manifest
 
 
 class ApiTestCase(PackagesTestCase):
@@ -84,6 +86,41 @@ class SubmitTests(ApiTestCase):
         self.assertEqual((403, 404), (self.get(path, "user2", "DELETE").status, self.get("/api/packages/acme/none", "dev", "DELETE").status))
         self.assertEqual(204, self.get(path, "dev", "DELETE").status)
         self.assertEqual((404, 404), (self.get(path, "admin").status, self.get("/p2/acme/lib.json", "admin").status))
+
+    def test_github(self) -> None:
+        """README and stars come from the API of what the credential calls GitHub, and from git when that fails."""
+        repository = GitRepository.make(self.folder / "hub" / "acme" / "hub.git")
+        repository.commit({"composer.json": manifest("acme/hub"), "README.md": "From git"})
+        hub = GitHttp(self.folder / "hub").start()
+        self.addCleanup(hub.stop)
+        host, logins, down = hub.url.removeprefix("http://"), set(), False
+
+        def api(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+            logins.add(handler.headers["Authorization"])
+            if down:
+                return GitHttp.send(handler, 502, b"")
+            if handler.headers["If-None-Match"] == '"1"':
+                return GitHttp.send(handler, 304, b"")
+            content = b"<p>From the API</p>" if handler.path.endswith("/readme") else b'{"stargazers_count": 41}'
+            return GitHttp.send(handler, 200, content, ("ETag", '"1"'))
+
+        hub.answers = {f"/api/v3/repos/acme/hub{path}": api for path in ("", "/readme")}
+        config = {"use-github-api": True, "github-domains": [host], "github-oauth": {host: "ghp_0123456789"}}
+        credential = self.send("/api/credentials", {"name": "hub", "composerConfig": config}).json()
+        answer = self.send("/api/create-package", {"repository": f"{hub.url}/acme/hub.git", "credentials": credential["id"]})
+        self.assertEqual(202, answer.status, answer.body)
+        self.assertEqual("completed", self.done(answer.json()["job"])["status"])
+        self.assertEqual({"token ghp_0123456789"}, logins)
+        for text in ("API", "git"):
+            down = text == "git"
+            job = self.send("/api/update-package/acme/hub", {}).json()["jobs"][0]
+            self.assertEqual("completed", self.done(job)["status"])
+            document = self.get("/api/packages/acme/hub", "dev").json()["package"]
+            self.assertEqual((41, None, 41), (document["github_stars"], document["github_forks"], document["favers"]))
+            held = self.installation.do(self.installation.packages.find("acme/hub"))
+            assert held is not None
+            self.assertEqual(f"<p>From {'the ' if text == 'API' else ''}{text}</p>", held.readme)
+        self.get("/api/packages/acme/hub", "dev", "DELETE")
 
     def test_mono_repo(self) -> None:
         """Children are found, read-only, and go with their parent."""

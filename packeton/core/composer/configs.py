@@ -44,7 +44,7 @@ SAFE: Final[Mapping[str, Callable[[Any], bool]]] = {
     "process-timeout": lambda value: type(value) is int and value >= 0,
     "preferred-install": lambda value: isinstance(value, str | dict),
 }
-"""Accepted, since people have them beside their auth; git and our HTTP client need none of them."""
+"""Accepted, since people have them beside their auth; of these, GitHub's API alone is a matter for us."""
 
 
 def read_config(text: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def read_config(text: str) -> dict[str, Any]:
         found = document["config"]
     for key in found:
         _check_key(str(key)[:60], found[key])
-    if not any(found.get(method) for method in METHODS):
+    if not any(found.get(key) for key in (*METHODS, "use-github-api")):
         raise Invalid(f"holds no login: one of {', '.join(METHODS)} is needed")
     Credentials.gather(url="https://example.org", composer_auth=auth_sections(found))
     return found

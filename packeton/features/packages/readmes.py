@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 import nh3
 from markdown_it import MarkdownIt
 
-__all__ = ["rendered_readme"]
+__all__ = ["cleaned_readme", "rendered_readme"]
 
 MAX_BYTES = 512 * 1024
 MARKDOWN: Final = frozenset({".md", ".markdown", ".mkd", ".mkdn", ".mdown"})
@@ -53,7 +53,16 @@ def rendered_readme(path: str, content: bytes, *, repository: str | None, branch
     if PurePosixPath(path).suffix.lower() not in MARKDOWN:
         return f"<pre>{escape(text)}</pre>"
     html = MarkdownIt("gfm-like", {"linkify": False, "html": True}).disable("linkify").render(text)
-    places = _places(repository, branch, path)
+    return cleaned_readme(html, _places(repository, branch, path))
+
+
+def cleaned_readme(html: str, places: tuple[str, str] | None) -> str | None:
+    """
+    Return what of a README's HTML may be shown; None where nothing is left.
+
+    Args:
+        places: What relative links, and relative images, are relative to; None where that is not known.
+    """
 
     def absolute(tag: str, attribute: str, value: str) -> str | None:
         if attribute == "id":

@@ -25,6 +25,7 @@ from packeton.errors import Conflict, NotFound, PacketonError, UpstreamFailed, V
 from packeton.features.packages.archives import Archives
 from packeton.features.packages.describing import described, newest_of
 from packeton.features.packages.families import Family, Names
+from packeton.features.packages.github import FORGE
 from packeton.interfaces.clocks import InThread, Now
 from packeton.interfaces.packages import (
     Change,
@@ -38,7 +39,18 @@ from packeton.interfaces.packages import (
     StoredVersion,
 )
 from packeton.interfaces.revisions import IRevisions, Subject
-from packeton.interfaces.sources import Audit, EventKind, Finding, ISource, Listener, OnLog, PackageEvent, SourceReport
+from packeton.interfaces.sources import (
+    AskForge,
+    Audit,
+    EventKind,
+    Finding,
+    ForgeFacts,
+    ISource,
+    Listener,
+    OnLog,
+    PackageEvent,
+    SourceReport,
+)
 
 __all__ = ["Outcome", "UpdateRequest", "UpdateResult", "Updates"]
 
@@ -118,6 +130,7 @@ class Updates:
     _listeners: list[Listener] = field(factory=list)
     _prebuild: bool = False
     _audit: Audit | None = None
+    _forge: AskForge | None = None
 
     def listen(self, listener: Listener) -> None:
         """Have *listener* told what happens to packages."""
@@ -206,16 +219,17 @@ class Updates:
             for child in run.family.children():
                 hidden = await self._unmodified(run.package, child)
                 run.changes += await self._versions.hide(child.id, hidden)
+        facts = None if self._forge is None else await self._forge(run.package, report, run.log)
         changed = {change.package_id for change in run.changes}
         for member in run.family.members():
-            is_shaped = member.id != run.package.id or _is_noted(run.package, report)
+            is_shaped = member.id != run.package.id or _is_noted(run.package, report, facts)
             if member.id in changed or member.crawled_at is None or not is_shaped:
-                await self._describe(run, report, member)
+                await self._describe(run, report, facts if member.id == run.package.id else None, member)
         await self._packages.crawled([member.id for member in run.family.members()], run.at)
         if self._prebuild:
             await self._build_archives(run)
 
-    async def _describe(self, run: _Run, report: SourceReport, member: Package) -> None:
+    async def _describe(self, run: _Run, report: SourceReport, facts: ForgeFacts | None, member: Package) -> None:
         """Save what a package says of itself now."""
         held = await self._packages.get(member.id)
         if held is None:
@@ -224,9 +238,13 @@ class Updates:
         if telling is not None:
             now = await self._in_thread(described, held, telling, readme, report.default_branch, run.package.url)
         said = {name: value for name, value in asdict(now, recurse=False).items() if value != getattr(held, name)}
+        if facts is not None:
+            said |= {"readme": facts.readme} if facts.has_readme else {}
+            said |= {"language": facts.language} if facts.language is not None else {}
         noted: dict[str, Any] = {}
         if held.id == run.package.id:
             noted = {RENDERED_WITH: _shaped_by(run.package), DEFAULT_BRANCH: report.default_branch}
+            noted[FORGE] = None if facts is None else facts.noted
         await self._packages.change(
             held.id, lambda stored: evolve(stored, **{**said, "settings": {**stored.settings, **noted}})
         )
@@ -373,10 +391,10 @@ def _shaped_by(package: Package) -> str:
     return sha256(orjson.dumps(facts)).hexdigest()[:24]
 
 
-def _is_noted(package: Package, report: SourceReport) -> bool:
+def _is_noted(package: Package, report: SourceReport, facts: ForgeFacts | None) -> bool:
     """Say if the package's settings hold already what a crawl writes into them."""
-    same = _shaped_before(package) == _shaped_by(package)
-    return same and package.settings.get(DEFAULT_BRANCH) == report.default_branch
+    held = (_shaped_before(package), package.settings.get(DEFAULT_BRANCH), package.settings.get(FORGE))
+    return held == (_shaped_by(package), report.default_branch, None if facts is None else facts.noted)
 
 
 def _shaped_before(package: Package) -> str | None:

@@ -12,6 +12,7 @@ from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.versions import stability_of, version_key
 from packeton.errors import NotFound
 from packeton.features.packages.audiences import Audience
+from packeton.features.packages.github import numbers_of
 from packeton.features.packages.rendering import HOST, DistRules, published
 from packeton.interfaces.accounts import IGroupRecords, IUserRecords
 from packeton.interfaces.clocks import InThread, Now
@@ -154,19 +155,20 @@ class Viewing:
         rendered = await self._in_thread(_versions_of, stored, package, self._rules, base + audience.slug)
         totals = (await self._counters.totals([package.id], self._now().date()))[package.id]
         dependents, suggesters = await self._counts.counts(audience, package.name)
+        numbers = numbers_of(package)
         document = {
             **_row(package),
             "maintainers": await self._maintainers(package),
             "versions": rendered or [],
-            "github_stars": None,
-            "github_watchers": None,
-            "github_forks": None,
-            "github_open_issues": None,
+            "github_stars": numbers.stars,
+            "github_watchers": numbers.watchers,
+            "github_forks": numbers.forks,
+            "github_open_issues": numbers.issues,
             "groups": await self._groups_of(audience, package),
             "dependents": dependents,
             "suggesters": suggesters,
             "downloads": totals_document(totals),
-            "favers": 0,
+            "favers": numbers.stars or 0,
         }
         return {"package": document}
 
