@@ -108,7 +108,7 @@ def api_routes(
         UploadApi(gate, api.pushing, packages.library, packages.upload_files, store.in_thread, sessions),
         StatisticsApi(gate, addresses, api.statistics, api.editing, api.viewing),
         ImportApi(gate, api.importing),
-        SecurityApi(gate, api.editing),
+        SecurityApi(gate, api.editing, packages.advisories),
         SearchApi(gate, addresses, api.searching, api.dependents, api.viewing),
         OpenApiRoutes(gate, addresses),
     ]

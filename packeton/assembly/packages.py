@@ -39,6 +39,7 @@ from packeton.core.composer.names import PackageName
 from packeton.errors import ConfigurationInvalid
 from packeton.features.access.audit import AuditTrail
 from packeton.features.advisories.monitoring import SecurityMonitoring
+from packeton.features.advisories.own import OwnAdvisories
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.archives import Archives, Builder
 from packeton.features.packages.building import DefinitionBuilder, UploadBuilder, VcsBuilder
@@ -88,6 +89,7 @@ class Packages:
     accesses: Accesses
     foreign: ForeignRepositories
     catalogue: Catalogue
+    advisories: OwnAdvisories
     publishing: Publishing
     repositories: Repositories
     archives: Archives
@@ -139,7 +141,10 @@ def open_packages(
     )  # fmt: skip
     shelf = Shelf(settings.cache.memory_bytes)
     checksums = built.checksums if settings.archive_options.include_archive_checksum else _no_checksums
-    publishing = Publishing(catalogue, rules, versions, store.in_thread, shelf, checksums)
+    advisories = OwnAdvisories(
+        catalogue, records, accounts.revisions, now, lambda: f"PKTN-{secrets.token_hex(6)}"
+    )
+    publishing = Publishing(catalogue, rules, versions, store.in_thread, shelf, checksums, advisories.of)
     root_rules = RootRules(format=settings.metadata.format, info=settings.metadata.info_cmd_message)
     repositories = Repositories(
         publishing, root_rules, records, versions, accounts.revisions, store.in_thread, shelf, now
@@ -176,6 +181,7 @@ def open_packages(
         accesses=accesses,
         foreign=foreign,
         catalogue=catalogue,
+        advisories=advisories,
         publishing=publishing,
         repositories=repositories,
         archives=archives,
@@ -324,6 +330,7 @@ def dist_rules(settings: Settings) -> DistRules:
         mirror="mirror" in flags,
         format=options.format,
         endpoint=options.endpoint,
+        addresses=repr((settings.public_url, settings.trusted_proxies, settings.trusted_hosts)),
     )
 
 

@@ -21,6 +21,7 @@ from packeton.web.admin.rendering import Pages
 from packeton.web.api.credentials import CredentialApi
 from packeton.web.api.groups import GroupApi
 from packeton.web.api.users import UserApi
+from packeton.web.composer.advisories import AdvisoryRoutes
 from packeton.web.composer.archives import ArchiveRoutes
 from packeton.web.composer.dists import DistRoutes
 from packeton.web.composer.downloads import DownloadRoutes
@@ -65,6 +66,7 @@ def root_resource(
         DistRoutes(directory, clock, gate),
         PackageRoutes(gate, packages.publishing, packages.repositories, addresses),
         ArchiveRoutes(gate, packages.archives, clock),
+        AdvisoryRoutes(gate, packages.advisories),
         DownloadRoutes(gate, packages.downloads),
         UserApi(gate, accounts.users, accounts.people, addresses, sign_in.recovery.invite),
         GroupApi(gate, accounts.groups, accounts.audiences),

@@ -5,6 +5,7 @@ import sys
 import click
 
 from packeton import __version__
+from packeton.cli.advisories import advisory
 from packeton.cli.cache import cache
 from packeton.cli.console import console_options
 from packeton.cli.credentials import credential
@@ -39,6 +40,7 @@ def program() -> None:
 
 for command in (
     config,
+    advisory,
     cache,
     credential,
     database,

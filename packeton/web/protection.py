@@ -15,6 +15,7 @@ __all__ = ["Hidden", "Protection"]
 
 NOT_HIDDEN = frozenset({"packages.json", "p", "p1", "p2", "providers", "zipball", "downloads", "metadata", "mirror"})
 """First segments of what clients of Composer ask for, also below the slug of a sub-repository."""
+ADVISORIES = ["api", "security-advisories"]
 MAX_PAGE_BYTES = 1 << 20
 
 
@@ -92,6 +93,8 @@ def _is_composer(segments: list[str]) -> bool:
     first = segments[0] if segments else ""
     if first == "mirror":
         return len(segments) > 2
-    if first in NOT_HIDDEN:
+    if first in NOT_HIDDEN or segments[:2] == ADVISORIES:
         return True
-    return len(segments) > 1 and segments[1] in NOT_HIDDEN - {"mirror"} and first not in RESERVED_SLUGS | {""}
+    if first in RESERVED_SLUGS | {""}:
+        return False
+    return segments[1:2] != ["mirror"] and (segments[1:3] == ADVISORIES or bool(NOT_HIDDEN & set(segments[1:2])))

@@ -16,7 +16,7 @@ PUBLISHED = [name for name, facts in PACKAGES.items() if not facts.archived]
 UNKNOWN = "no/such"
 OF_ONE = (
     "packages/{}.json", "api/packages/{}", "packages/{}/changelog?to=2.0.0", "api/packages/{}/changelog?to=2.0.0",
-    "packages/{}/downloads.json", "packages/{}/stats.json", "packages/{}/stats/all.json", "packages/{}/stats/dev-main.json",
+    "api/packages/{}/advisories", "packages/{}/downloads.json", "packages/{}/stats.json", "packages/{}/stats/all.json", "packages/{}/stats/dev-main.json",
 )  # fmt: skip
 
 
@@ -113,6 +113,19 @@ class ApiMatrixTests(MatrixTestCase):
                 else:
                     nowhere = self.at_host(name, repository, f"packages/{UNKNOWN}/security.json")
                     self.assertEqual((404, nowhere.body), (answer.status, answer.body))
+
+    def test_audit(self) -> None:
+        """Of all packages that are asked about, advisories are told of those that the caller sees."""
+        records = PackageRecords(self.access.database)
+        kept = {"id": "A-1", "package": "x/y", "affected": "*", "title": "Leaks", "link": None, "cve": None, "severity": None, "reported_at": None, "reporters": []}
+        for package in PACKAGES:
+            held = self.access.done(records.find(package))
+            self.access.done(records.save(evolve(held, settings={**held.settings, "securityAdvisories": [kept]})))
+        asked = "&".join(f"packages[]={package}" for package in (*PACKAGES, UNKNOWN))
+        for name, who, repository in self.everybody():
+            found = self.good(self.both(name, repository, f"api/security-advisories/?{asked}"))["advisories"]
+            self.assertEqual([one for one in PACKAGES if matrix.sees(who, repository, one)], list(found))
+            self.assertTrue(all(package == one["packageName"] for package, listed in found.items() for one in listed))
 
     def test_documents(self) -> None:
         """A document has the versions that are seen, and counts what is seen; groups are for who sees everything."""

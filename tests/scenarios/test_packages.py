@@ -352,6 +352,14 @@ class ComposerTests(PackagesTestCase):
             run = composer.run("install", "--prefer-dist")
             self.assertEqual(0, run.status, run.output)
             self.assertEqual(f"<?php // {expected}\n", (composer.project / "vendor/okvpn/cron-bundle/src/code.php").read_text())
+        advisory = {"advisoryId": "ACME-2026-1", "affectedVersions": "<2.0", "title": "Leaks tokens"}
+        path = "/api/packages/okvpn/cron-bundle/advisories"
+        answers = [self.get(path, user, "POST", json.dumps(advisory).encode()) for user in ("user2", "admin")]
+        self.assertEqual([403, 201], [answer.status for answer in answers])
+        audit = composer.audit()
+        self.assertEqual((1, "ACME-2026-1"), (audit.status, json.loads(audit.output)["advisories"]["okvpn/cron-bundle"][0]["advisoryId"]))
+        self.assertEqual(204, self.get(f"{path}/ACME-2026-1", method="DELETE").status)
+        self.assertEqual(0, composer.audit().status)
 
     def test_private_subrepository(self) -> None:
         """Composer gets its zip from below a private slug, with a token: the reference's issue 320."""

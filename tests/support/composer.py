@@ -54,8 +54,15 @@ class Composer:
         }
         (self.project / "composer.json").write_text(json.dumps(document))
 
+    def audit(self) -> Run:
+        """Run `composer audit`; its output is JSON alone."""
+        return self._run("audit", "--locked", "--format=json")
+
     def run(self, *arguments: str) -> Run:
         """Run one command."""
+        return self._run(*arguments, "--no-progress", "--ignore-platform-reqs")
+
+    def _run(self, *arguments: str) -> Run:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
             "COMPOSER_HOME": str(self.home),
@@ -64,11 +71,12 @@ class Composer:
             "COMPOSER_NO_INTERACTION": "1",
             "COMPOSER_DISABLE_XDEBUG_WARN": "1",
         }
-        command = [str(self.program), *arguments, "--no-progress", "--no-interaction", "--ignore-platform-reqs"]
+        command = [str(self.program), *arguments, "--no-interaction"]
         result = subprocess.run(
             command, cwd=self.project, env=environment, capture_output=True, text=True, timeout=240, check=False
         )
-        return Run(status=result.returncode, output=result.stdout + result.stderr)
+        output = result.stdout if arguments[0] == "audit" else result.stdout + result.stderr
+        return Run(status=result.returncode, output=output)
 
     def forget(self, *, cache: bool = True, vendor: bool = True, lock: bool = True) -> None:
         """Remove what an earlier run left."""

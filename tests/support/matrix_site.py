@@ -17,6 +17,7 @@ from packeton.adapters.database.versions import VersionRecords
 from packeton.adapters.files import DirectoryStore
 from packeton.core.access.accounts import Group, TokenKind
 from packeton.core.access.identities import Identity
+from packeton.features.advisories.own import OwnAdvisories
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.archives import Archives, Order
 from packeton.features.packages.catalogue import Catalogue
@@ -38,6 +39,7 @@ from packeton.web.api.packages import PackageApi
 from packeton.web.api.search import SearchApi
 from packeton.web.api.security import SecurityApi
 from packeton.web.api.statistics import StatisticsApi
+from packeton.web.composer.advisories import AdvisoryRoutes
 from packeton.web.composer.archives import ArchiveRoutes
 from packeton.web.composer.downloads import DownloadRoutes
 from packeton.web.composer.packages import PackageRoutes
@@ -147,6 +149,7 @@ class MatrixTestCase(TestCase):
         editing = Editing(
             packages, counters, access.revisions, left_out, left_out, left_out, left_out, left_out, now,
         )  # fmt: skip
+        own = OwnAdvisories(catalogue, packages, access.revisions, now, lambda: "PKTN-1")
         statistics, searching = Statistics(catalogue, viewing, counters, now), Searching(catalogue, SearchRecords(access.database), dependents)
 
         def note(_identity: Identity, _address: str, lines: Sequence[str]) -> None:
@@ -155,7 +158,8 @@ class MatrixTestCase(TestCase):
         return [
             PackageApi(gate, addresses, left_out, editing, viewing, dependents, changelogs),
             SearchApi(gate, addresses, searching, dependents, viewing),
-            SecurityApi(gate, editing),
+            SecurityApi(gate, editing, own),
+            AdvisoryRoutes(gate, own),
             StatisticsApi(gate, addresses, statistics, editing, viewing),
             DownloadRoutes(gate, Downloads(catalogue, cast("Any", NoCounters()), now, note)),
         ]

@@ -61,6 +61,7 @@ class ProtectionTests(SynchronousTestCase):
             "/packages.json": None, "/p/acme/a$0.json": None, "/p2/acme/a.json": None, "/zipball/acme/a/1.zip": None,
             "/downloads/": None, "/inner/packages.json": None, "/inner/p2/acme/a.json": None, "/inner/zipball/a/b/c.zip": None,
             "/mirror/a/packages.json": None, "/mirror/a/p2/x/y.json": None, "/metadata/changes.json": None,
+            "/api/security-advisories/": None, "/inner/api/security-advisories": None, "/inner/api/packages": 404,
             "/mirror/a": 404, "/": 404, "/login": 404, "/profile": 404, "/api/packages": 404, "/api/p2": 404, "/packages/list.json": 404,
             "/packages/acme/p2": 404, "/inner": 404, "/users/p": 404, "//p2": 404, "/reset-password": 404,
         }.items():  # fmt: skip

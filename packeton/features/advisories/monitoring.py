@@ -16,6 +16,7 @@ from attrs import define, evolve, frozen
 
 from packeton.core.access.identities import Identity, Role
 from packeton.core.composer.advisories import Advisory, asked_about, hits, ignored_in, read_advisories
+from packeton.core.composer.advisory_forms import advisory_from, as_kept
 from packeton.core.composer.lockfiles import locked_packages
 from packeton.errors import NotFound, UpstreamFailed
 from packeton.features.caching.bodies import read_body
@@ -140,10 +141,7 @@ def audit_of(package: Package) -> AuditState | None:
     if not isinstance(kept, Mapping):
         return None
     try:
-        found = [
-            Advisory(**{**one, "reporters": tuple((name, number) for name, number in one["reporters"])})
-            for one in kept["advisories"]
-        ]
+        found = [advisory_from(one) for one in kept["advisories"]]
         moment = datetime.fromisoformat(kept["checkedAt"])
         return AuditState(
             digest=kept["lock"], checked_at=moment, advisories=tuple(found), versions=dict(kept["versions"])
@@ -153,15 +151,11 @@ def audit_of(package: Package) -> AuditState | None:
 
 
 def _to_settings(state: AuditState) -> dict[str, Any]:
-    names = ("id", "package", "affected", "title", "link", "cve", "severity", "reported_at")
     return {
         "lock": state.digest,
         "checkedAt": state.checked_at.isoformat(),
         "versions": dict(state.versions),
-        "advisories": [
-            {**{name: getattr(one, name) for name in names}, "reporters": [list(pair) for pair in one.reporters]}
-            for one in state.advisories
-        ],
+        "advisories": as_kept(state.advisories),
     }
 
 

@@ -15,6 +15,7 @@ from hashlib import sha256
 
 from attrs import define, field, frozen
 
+from packeton.core.composer.metadata import JsonObject
 from packeton.errors import NotFound
 from packeton.features.caching.flights import Flights
 from packeton.features.packages.audiences import Audience
@@ -24,7 +25,7 @@ from packeton.features.packages.shelf import Finished, Recent, Shelf
 from packeton.interfaces.clocks import InThread
 from packeton.interfaces.packages import IVersionRecords, PackageSummary, StoredVersion
 
-__all__ = ["Checksums", "Dated", "Published", "Publishing", "finish"]
+__all__ = ["Advisories", "Checksums", "Dated", "Published", "Publishing", "addressed", "finish"]
 
 GZIP_LEVEL = 6
 MAX_DATES = 100_000
@@ -35,6 +36,13 @@ READ_AT_ONCE = 20
 
 Checksums = Callable[[int], Awaitable[Mapping[str, str]]]
 """Gives the SHA-1 of the zips of a package that were built, by dist reference."""
+Advisories = Callable[[PackageSummary], Awaitable[Sequence[JsonObject]]]
+"""Gives the security advisories about a package, as Composer reads them."""
+
+
+async def _no_advisories(_: PackageSummary) -> Sequence[JsonObject]:
+    """Return none."""
+    return ()
 
 
 @frozen(kw_only=True)
@@ -89,6 +97,7 @@ class Publishing:
     _in_thread: InThread
     _shelf: Shelf
     _checksums: Checksums
+    _advisories: Advisories = _no_advisories
     _flights: Flights[tuple[str, Finished]] = field(factory=Flights, init=False)
     _dates: Recent[Dated] = field(factory=lambda: Recent(MAX_DATES), init=False)
     _masks: Recent[tuple[str, bytes]] = field(factory=lambda: Recent(MAX_MASKS), init=False)
@@ -197,10 +206,11 @@ class Publishing:
     async def _p2(self, view: _View, base: str, *, dev: bool) -> tuple[str, Finished]:
         stored = [version for version in await self._stored(view) if version.is_dev == dev]
         sums = await self._sums(view.package)
+        advisories = () if dev else await self._advisories(view.package)
 
         def work() -> tuple[str, Finished]:
-            body = p2_document(view.package, stored, self.rules, sums)
-            return sha256(body).hexdigest(), finish(addressed(body, base))
+            body = p2_document(view.package, stored, self.rules, sums, advisories)
+            return self.rules.fingerprint(body), finish(addressed(body, base))
 
         return await self._in_thread(work)
 

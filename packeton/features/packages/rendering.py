@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-from attrs import field, frozen
+from attrs import frozen
 
 from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.minifier import MINIFIED, minified
@@ -31,12 +31,13 @@ class DistRules:
     format: str = "zip"
     endpoint: str | None = None
     """The address in dist URLs, in place of the one the client used; without a slash at the end."""
-    fingerprint: str = field(init=False)
-    """Moves when a document could look different."""
+    addresses: str = ""
+    """Stands for the settings by which our address is found out: with another one all documents count as changed,
+    because a client whose copy holds addresses of before would keep them."""
 
-    def __attrs_post_init__(self) -> None:
-        facts = repr((self.replace, self.format, self.endpoint))
-        object.__setattr__(self, "fingerprint", sha256(facts.encode()).hexdigest()[:12])
+    def fingerprint(self, body: bytes) -> str:
+        """Return what tells the contents of a document apart, but for the address at which they are read."""
+        return sha256(body + self.addresses.encode()).hexdigest()
 
 
 def published(
@@ -72,12 +73,17 @@ def _our_dist(
 
 
 def p2_document(
-    package: PackageSummary, versions: Sequence[StoredVersion], rules: DistRules, checksums: Mapping[str, str]
+    package: PackageSummary,
+    versions: Sequence[StoredVersion],
+    rules: DistRules,
+    checksums: Mapping[str, str],
+    advisories: Sequence[JsonObject] = (),
 ) -> bytes:
-    """Return a `p2/` document of these versions, newest first."""
+    """Return a `p2/` document of these versions, newest first; without advisories it says nothing of any."""
     ordered = sorted(versions, key=lambda stored: version_key(stored.normalized), reverse=True)
     objects = [published(stored, package, rules, checksums) for stored in ordered]
-    return orjson.dumps({"packages": {package.name: minified(objects)}, "minified": MINIFIED})
+    known = {"security-advisories": advisories} if advisories else {}
+    return orjson.dumps({"packages": {package.name: minified(objects)}, "minified": MINIFIED, **known})
 
 
 def v1_document(

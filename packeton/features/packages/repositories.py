@@ -11,7 +11,8 @@ from packeton.core.composer.changes import ChangesAnswer, feed_answer, needed_si
 from packeton.core.composer.metadata import JsonObject
 from packeton.errors import NotFound
 from packeton.features.packages.audiences import Audience
-from packeton.features.packages.publishing import Dated, Published, Publishing, finish
+from packeton.features.packages.publishing import Dated, Published, Publishing, addressed, finish
+from packeton.features.packages.rendering import HOST
 from packeton.features.packages.shelf import Finished, Recent, Shelf
 from packeton.interfaces.clocks import InThread, Now
 from packeton.interfaces.packages import IPackageRecords, IVersionRecords
@@ -67,15 +68,20 @@ class Repositories:
         place = base if providers else ""  # the digests are of documents that hold the address
         moment = (self._revisions.current(Subject.PACKAGES), self._revisions.current(Subject.ACCESS))
         key = ("root", audience.key, providers, prefix, place, *moment)
+        here = ("root at", base, *key)
+
+        async def made() -> tuple[str, Finished]:
+            body = await self._body(audience, base, prefix, providers=providers)
+            finished = await self._in_thread(_addressed, body, base)
+            self._shelf.keep(here, finished)
+            return self.publishing.rules.fingerprint(body), finished
 
         async def content() -> Finished:
-            held = self._shelf.get(key)
-            return held if held is not None else await self._made(key, audience, base, prefix, providers=providers)
+            return self._shelf.get(here) or (await made())[1]
 
         dated = self._roots.get(key)
         if dated is None:
-            finished = await content()
-            fingerprint = sha256(finished.body).hexdigest()
+            fingerprint, _ = await made()
             document = f"root{audience.slug}/{'providers' if providers else 'metadata'}"
             last_modified = await self._versions.published_at(document, fingerprint, self._now())
             dated = self._roots.keep(key, Dated(fingerprint=fingerprint, last_modified=last_modified))
@@ -105,9 +111,7 @@ class Repositories:
         held = [change for change in found if audience.holds(change.package)]
         return feed_answer(since, held, now=now, url=example)
 
-    async def _made(
-        self, key: tuple[object, ...], audience: Audience, base: str, prefix: str, *, providers: bool
-    ) -> Finished:
+    async def _body(self, audience: Audience, base: str, prefix: str, *, providers: bool) -> bytes:
         names = await self.publishing.names(audience)
         document = self._head(audience, prefix)
         if providers:
@@ -121,9 +125,9 @@ class Repositories:
             document["available-packages"] = sorted(names)
             if self._rules.format == "auto" and not providers:
                 document["providers-lazy-url"] = f"{slug}/p/%package%.json"
-        finished = await self._in_thread(_finished, document)
-        self._shelf.keep(key, finished)
-        return finished
+        api = f"{HOST}{audience.slug}/api/security-advisories/"  # Composer 2.5 does not take one without a host
+        document["security-advisories"] = {"metadata": self._rules.with_metadata(), "api-url": api}
+        return await self._in_thread(orjson.dumps, document, None, orjson.OPT_INDENT_2)
 
     def _head(self, audience: Audience, prefix: str) -> JsonObject:
         slug = prefix + audience.slug
@@ -152,8 +156,8 @@ class Repositories:
         return held, sha256(held.body).hexdigest()
 
 
-def _finished(document: JsonObject) -> Finished:
-    return finish(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+def _addressed(body: bytes, base: str) -> Finished:
+    return finish(addressed(body, base))
 
 
 def _finished_providers(digests: Mapping[str, str]) -> Finished:

@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from packeton.core.access.identities import ANONYMOUS, Grant, Identity, with_implied
 from packeton.core.access.repositories import Repository
 from packeton.core.composer.minifier import expanded
-from packeton.errors import NotFound
+from packeton.errors import Denied, NotFound
+from packeton.features.advisories.own import OwnAdvisories
 from packeton.features.packages.audiences import Audience
 from packeton.features.packages.catalogue import Catalogue
 from packeton.features.packages.publishing import Published, Publishing
@@ -287,6 +288,73 @@ class FirstGenerationTests(PublishingTestCase):
         after = self.ok(self.publishing.digests(FULL, BASE))
         self.assertEqual(before["acme/a"], after["acme/a"])
         self.assertNotEqual(before["acme/b"], after["acme/b"])
+
+
+class AdvisoryTests(PublishingTestCase):
+    """Security advisories about packages of ours."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        catalogue = self.publishing.catalogue
+        self.own = OwnAdvisories(catalogue, self.packages, self.revisions, lambda: NEW_YEAR + DAY, lambda: "PKTN-1")
+        self.publishing = Publishing(catalogue, self.rules, self.versions, immediately, Shelf(1 << 20), self.checksums, self.own.of)
+
+    def write(self, **fields: Any) -> None:
+        said = {"affectedVersions": "<2", "title": "Leaks", **fields}
+        self.ok(self.own.write(self.a, said, Identity(name="admin", roles=with_implied(["ROLE_ADMIN"]))))
+
+    def known(self, audience: Audience, dev: bool = False) -> Any:
+        document = orjson.loads(self.ok(self.ok(self.publishing.p2(audience, "acme/a", BASE, dev=dev)).content()).body)
+        return [one["advisoryId"] for one in document["security-advisories"]] if "security-advisories" in document else None
+
+    def test_metadata(self) -> None:
+        """Metadata says what is known, and gets a new date when that changes; without advisories it says nothing."""
+        before = self.ok(self.publishing.p2(FULL, "acme/a", BASE, dev=False)).dated
+        self.assertIsNone(self.known(FULL))
+        self.write()
+        self.write(advisoryId="ACME-1")
+        self.write(advisoryId="ACME-1", title="Leaks more")
+        self.assertEqual((["ACME-1", "PKTN-1"], None), (self.known(FULL), self.known(FULL, dev=True)))
+        after = self.ok(self.publishing.p2(FULL, "acme/a", BASE, dev=False)).dated
+        self.assertGreater(after.last_modified, before.last_modified)
+        changes = self.ok(self.packages.changes(NEW_YEAR + DAY, 10))
+        self.assertEqual([("acme/a", False)], [(change.package, change.is_dev) for change in changes])
+        maintainer = Identity(name="admin", roles=with_implied(["ROLE_ADMIN"]))
+        for number in ("ACME-1", "PKTN-1"):
+            self.ok(self.own.withdraw(self.a, number, maintainer))
+        self.failureResultOf(Deferred.fromCoroutine(self.own.withdraw(self.a, "PKTN-1", maintainer)), NotFound)
+        self.assertIsNone(self.known(FULL))
+
+    def test_root(self) -> None:
+        """The root says where to ask, under the address that the client used; which one that is moves no date."""
+        audience = customer(Grant(package="acme/a"))
+        repositories = self.repositories
+        found = [self.ok(repositories.root(audience, base, "", 2)) for base in (BASE, "http://other.example")]
+        for base, root in zip((BASE, "http://other.example"), found, strict=True):
+            document = orjson.loads(self.ok(root.content()).body)
+            self.assertEqual({"metadata": True, "api-url": f"{base}/api/security-advisories/"}, document["security-advisories"])
+        self.assertEqual(found[0].dated, found[1].dated)
+
+    def test_other_addresses(self) -> None:
+        """Once the settings say otherwise which address is ours, no copy of before is good any more."""
+        before = self.ok(self.publishing.p2(FULL, "acme/a", BASE, dev=False)).dated
+        rules = evolve(self.rules, addresses="another proxy is trusted")
+        publishing = Publishing(self.publishing.catalogue, rules, self.versions, immediately, Shelf(1 << 20), self.checksums)
+        after = self.ok(publishing.p2(FULL, "acme/a", BASE, dev=False)).dated
+        self.assertGreater(after.last_modified, before.last_modified)
+        self.assertNotEqual(after.etag, before.etag)
+
+    def test_for_whom(self) -> None:
+        """Written by who may edit the package; asked for by who sees it, and only packages that have any are named."""
+        self.write()
+        for identity in (FULL.identity, customer(Grant(package="acme/a")).identity):
+            self.failureResultOf(Deferred.fromCoroutine(self.own.write(self.a, {"affectedVersions": "*", "title": "x"}, identity)), Denied)
+        asked = ["acme/a", "acme/b", "acme/a", "psr/log"]
+        self.assertEqual(["acme/a"], list(self.ok(self.own.about(FULL, asked))))
+        self.assertEqual(["acme/a"], list(self.ok(self.own.about(customer(Grant(package="acme/a")), asked))))
+        self.assertEqual([], list(self.ok(self.own.about(customer(Grant(package="acme/b")), asked))))
+        sub = Repository(id=1, slug="s", name="S", packages=frozenset({"acme/b"}), public=True, by_path=True)
+        self.assertEqual([], list(self.ok(self.own.about(Audience(identity=ANONYMOUS, repository=sub), asked))))
 
 
 class ChangesTests(PublishingTestCase):
