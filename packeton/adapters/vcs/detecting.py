@@ -1,7 +1,6 @@
 """Which kind of repository is at an address: by the address where that tells, else by asking."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,7 +8,7 @@ import urllib3
 
 from packeton.adapters.vcs.hg import hg_folder_of
 from packeton.adapters.vcs.mirror import folder_of
-from packeton.adapters.vcs.transport import http_pool, real_local_path
+from packeton.adapters.vcs.transport import http_pool, login_fields, real_local_path
 from packeton.adapters.vcs.values import Job
 from packeton.errors import VcsFailed, VcsReason
 from packeton.interfaces.vcs import VcsKind
@@ -69,7 +68,7 @@ def _asked(job: Job) -> VcsKind:
         (VcsKind.SVN, "OPTIONS", f"{url}/", "dav", "subversion"),
     )
     statuses = set()
-    headers = _login(job)
+    headers = login_fields(job.access)
     try:
         with http_pool(job.network) as pool:
             for kind, method, question, header, sign in questions:
@@ -88,13 +87,3 @@ def _asked(job: Job) -> VcsKind:
         raise VcsFailed(f"{address.url}: there is no repository at this address", reason=VcsReason.GONE)
     told = "what answers there is no repository of git, Mercurial or Subversion"
     raise VcsFailed(f"{address.url}: {told}", reason=VcsReason.NOT_A_REPOSITORY)
-
-
-def _login(job: Job) -> Mapping[str, str]:
-    access = job.access
-    if access.bearer is not None:
-        return {"Authorization": f"Bearer {access.bearer.reveal()}"}
-    if access.password is not None:
-        pair = f"{access.username or ''}:{access.password.reveal()}"
-        return {"Authorization": urllib3.make_headers(basic_auth=pair)["authorization"]}
-    return {}

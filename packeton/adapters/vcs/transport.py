@@ -29,8 +29,9 @@ from packeton.adapters.vcs.ssh import SshLogin, explain, login
 from packeton.adapters.vcs.values import Job, Network
 from packeton.core.composer.addresses import VcsAddress, is_below
 from packeton.errors import Invalid, PacketonError, VcsFailed, VcsReason
+from packeton.interfaces.vcs import VcsAccess
 
-__all__ = ["connected", "http_pool", "real_local_path"]
+__all__ = ["connected", "http_pool", "login_fields", "real_local_path"]
 
 MAX_ERROR_CHARACTERS = 300
 
@@ -105,6 +106,16 @@ class _Http(Urllib3HttpGitClient):
         if self.dumb:
             raise NotGitRepository("the answer is not of git's smart protocol")
         return found
+
+
+def login_fields(access: VcsAccess) -> dict[str, str]:
+    """Return the header fields of an HTTP request that log in; none where there is no login."""
+    if access.bearer is not None:
+        return {"Authorization": f"Bearer {access.bearer.reveal()}"}
+    if access.password is not None:
+        pair = f"{access.username or ''}:{access.password.reveal()}"
+        return {"Authorization": urllib3.make_headers(basic_auth=pair)["authorization"]}
+    return {}
 
 
 class _Local(SubprocessGitClient):

@@ -28,7 +28,6 @@ __all__ = [
     "may_use_mirror",
     "sees_every_version",
     "sees_package",
-    "sees_version",
     "visible_versions",
 ]
 
@@ -101,13 +100,6 @@ def visible_versions(
     if limit is None:
         return passed
     return [seen and _is_before(version, limit) for seen, version in zip(passed, versions, strict=True)]
-
-
-def sees_version(
-    identity: Identity, package: PackageFacts, version: VersionFacts, *, archived: bool = False
-) -> bool:
-    """Say if this caller sees one version."""
-    return visible_versions(identity, package, (version,), archived=archived)[0]
 
 
 def sees_every_version(identity: Identity, package: PackageFacts) -> bool:

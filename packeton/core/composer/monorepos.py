@@ -10,15 +10,10 @@ from packeton.core.composer.globs import compiled, glob_pattern
 from packeton.core.composer.versions import normalize, stability_of, version_key
 from packeton.errors import Invalid
 
-__all__ = ["MANIFEST_NAME", "find_directories", "lines_of", "tags_that_changed"]
+__all__ = ["MANIFEST_NAME", "find_directories", "tags_that_changed"]
 
 MANIFEST_NAME = "composer.json"
 MAX_GLOBS = 200
-
-
-def lines_of(text: str) -> tuple[str, ...]:
-    """Return the globs of a form field, one a line, without blanks and comments."""
-    return tuple(line for raw in text.splitlines() if (line := raw.strip()) and not line.startswith("#"))
 
 
 def find_directories(paths: Iterable[str], globs: Sequence[str], excluded: Sequence[str] = ()) -> list[str]:

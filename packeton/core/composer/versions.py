@@ -23,8 +23,6 @@ __all__ = [
     "is_dev",
     "normalize",
     "normalize_branch",
-    "normalize_default_branch",
-    "normalize_stability",
     "parse_numeric_alias_prefix",
     "php_version_compare",
     "stability_of",
@@ -62,12 +60,6 @@ def stability_of(version: str) -> str:
     if match[3]:
         return "dev"
     return {"beta": "beta", "b": "beta", "alpha": "alpha", "a": "alpha", "rc": "RC"}.get(match[1] or "", "stable")
-
-
-def normalize_stability(stability: str) -> str:
-    """Return a stability in the spelling of Composer: lower case, but for RC."""
-    stability = stability.lower()
-    return "RC" if stability == "rc" else stability
 
 
 def is_branch(normalized: str) -> bool:
@@ -164,11 +156,6 @@ def normalize_branch(name: str) -> str:
         return f"dev-{name}"
     parts = "".join(".x" if part is None else part.replace("*", "x").replace("X", "x") for part in match.groups())
     return parts.replace("x", "9999999") + "-dev"
-
-
-def normalize_default_branch(name: str) -> str:
-    """Return Composer 1's name of a normalised default branch, `9999999-dev`; other versions as they are."""
-    return "9999999-dev" if name in {"dev-master", "dev-default", "dev-trunk"} else name
 
 
 FORMS: Final = (("dev", 0), ("alpha", 1), ("a", 1), ("beta", 2), ("b", 2), ("RC", 3), ("rc", 3), ("#", 4), ("p", 5))

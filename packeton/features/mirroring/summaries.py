@@ -1,6 +1,6 @@
 """A mirror at a glance, for lists and pages."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from attrs import define, frozen
 
@@ -30,13 +30,6 @@ class Summary:
     state: SyncState
     holder: str | None
     """Who synchronises it now."""
-
-    @property
-    def next_sync(self) -> datetime | None:
-        """When the next run is due; None: not by itself, or at once."""
-        if not self.choices.sync or self.state.synced_at is None:
-            return None
-        return self.state.synced_at + self.interval
 
 
 @define

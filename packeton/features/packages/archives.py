@@ -26,9 +26,9 @@ from packeton.features.packages.shelf import Recent
 from packeton.interfaces.archives import BuiltFile, IArchiveRecords, IFileStore
 from packeton.interfaces.blobs import IBlob
 from packeton.interfaces.clocks import InThread, Now
-from packeton.interfaces.packages import IPackageRecords, IVersionRecords, KnownReference, Package
+from packeton.interfaces.packages import IPackageRecords, IVersionRecords, KnownReference, Package, StoredVersion
 
-__all__ = ["ArchiveFailed", "Archives", "Builder", "Order", "ServedArchive", "storage_key"]
+__all__ = ["ArchiveFailed", "Archives", "Builder", "Order", "ServedArchive", "holder_of", "storage_key"]
 
 log = Logger()
 
@@ -80,6 +80,11 @@ class ServedArchive:
     def content_type(self) -> str:
         """The media type, by the name."""
         return "application/zip" if self.file.key.endswith(".zip") else "application/x-tar"
+
+
+async def holder_of(known: KnownReference | None, versions: IVersionRecords) -> StoredVersion | None:
+    """Return the version that has a reference now; None where it only had it once, or is not known."""
+    return None if known is None or known.version_id is None else await versions.get(known.version_id)
 
 
 def storage_key(name: str, version: str, reference: str, kind: str) -> str:
@@ -190,7 +195,7 @@ class Archives:
         """Return the kind of the archive; what was uploaded stays what it is."""
         if not package.repo_type.has_own_dist:
             return self.rules.format
-        held = None if known is None or known.version_id is None else await self._versions.get(known.version_id)
+        held = await holder_of(known, self._versions)
         dist = {} if held is None else orjson.loads(held.document).get("dist") or {}
         return "tar" if dist.get("type") == "tar" else "zip"
 

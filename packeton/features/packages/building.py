@@ -11,7 +11,7 @@ from attrs import define
 from packeton.core.composer.sources import dist_reference
 from packeton.errors import NotFound, StorageFailed
 from packeton.features.packages.accesses import Accesses
-from packeton.features.packages.archives import Order
+from packeton.features.packages.archives import Order, holder_of
 from packeton.interfaces.archives import IFileStore, IUploadRecords
 from packeton.interfaces.clocks import InThread
 from packeton.interfaces.packages import IVersionRecords, Package
@@ -60,8 +60,7 @@ class UploadBuilder:
         await self._in_thread(_copied, source, destination)
 
     async def _scanned(self, order: Order) -> Path:
-        known = order.known
-        held = None if known is None or known.version_id is None else await self._versions.get(known.version_id)
+        held = await holder_of(order.known, self._versions)
         if held is None or not held.ref.startswith(FILE_REF) or held.reference is None:
             raise NotFound("the uploaded archive is not there any more")
         return Path(held.reference)
@@ -80,8 +79,7 @@ class DefinitionBuilder:
 
     async def build(self, order: Order, destination: Path) -> None:
         """Write the zip. Raises NotFound: the version is not there any more."""
-        known = order.known
-        held = None if known is None or known.version_id is None else await self._versions.get(known.version_id)
+        held = await holder_of(order.known, self._versions)
         if held is None:
             raise NotFound("the version is not there any more")
         await self._in_thread(_write_definition, order.package, orjson.loads(held.document), destination)

@@ -16,7 +16,7 @@ from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.versions import normalize
 from packeton.errors import Invalid, NotFound
 from packeton.features.packages.accesses import Accesses
-from packeton.features.packages.archives import Order
+from packeton.features.packages.archives import Order, holder_of
 from packeton.features.packages.foreign import ForeignRepositories
 from packeton.interfaces.clocks import InThread
 from packeton.interfaces.packages import IVersionRecords, Package
@@ -78,8 +78,7 @@ class ProxyBuilder:
 
     async def build(self, order: Order, destination: Path) -> None:
         """Write the archive. Raises PacketonError."""
-        known = order.known
-        held = None if known is None or known.version_id is None else await self._versions.get(known.version_id)
+        held = await holder_of(order.known, self._versions)
         if held is None:
             raise NotFound("no version has this reference any more")
         document = orjson.loads(held.document)

@@ -18,7 +18,6 @@ from packeton.core.access.rules import (
     may_use_mirror,
     sees_every_version,
     sees_package,
-    sees_version,
     visible_versions,
 )
 from packeton.errors import Denied, NotFound, Unauthenticated
@@ -74,7 +73,7 @@ class ConstraintTests(TestCase):
                 who = customer(Grant(package="acme/a", constraint=constraint))
                 self.assertEqual(expected, shown(who))
                 self.assertTrue(sees_package(who, ACME))
-                self.assertEqual(expected, "".join("-Y"[sees_version(who, ACME, one)] for one in VERSIONS))
+                self.assertEqual(expected, "".join("-Y"[visible_versions(who, ACME, [one])[0]] for one in VERSIONS))
 
     def test_groups_unite(self) -> None:
         """Two groups show what either shows."""
@@ -156,7 +155,7 @@ class PackageTests(TestCase):
         self.assertFalse(sees_package(admin, package))
         self.assertEqual("-------", shown(admin, package))
         self.assertTrue(sees_package(admin, package, archived=True))
-        self.assertTrue(sees_version(admin, package, VERSIONS[0], archived=True))
+        self.assertEqual([True], visible_versions(admin, package, VERSIONS[:1], archived=True))
         self.assertFalse(sees_package(customer(), package, archived=True))
 
     def test_public(self) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from packeton.core.composer.monorepos import find_directories, lines_of, tags_that_changed
+from packeton.core.composer.monorepos import find_directories, tags_that_changed
 from packeton.errors import Invalid
 
 PATHS = (
@@ -39,10 +39,6 @@ class DirectoryTests(SynchronousTestCase):
         for globs in (["{a"], ["a/composer.json"] * 201):
             with self.assertRaises(Invalid):
                 find_directories(PATHS, globs)
-
-    def test_lines(self) -> None:
-        """A form field has one glob a line."""
-        self.assertEqual(("a", "b c"), lines_of(" a\r\n\n# no\nb c \n"))
 
 
 class TagTests(SynchronousTestCase):

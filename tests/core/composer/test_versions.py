@@ -13,8 +13,6 @@ from packeton.core.composer.versions import (
     is_dev,
     normalize,
     normalize_branch,
-    normalize_default_branch,
-    normalize_stability,
     parse_numeric_alias_prefix,
     php_version_compare,
     stability_of,
@@ -97,12 +95,10 @@ class NormalisationTests(SynchronousTestCase):
         }  # fmt: skip
         for version, stability in cases.items():
             self.assertEqual(stability, stability_of(version), version)
-        self.assertEqual(["RC", "beta"], [normalize_stability(text) for text in ("rc", "BETA")])
 
     def test_development(self) -> None:
         """Branches and what ends with -dev."""
         self.assertEqual([True, True, False], [is_dev(text) for text in ("dev-main", "1.9999999.9999999.9999999-dev", "1.0.0.0-RC1")])
-        self.assertEqual(["9999999-dev", "dev-main"], [normalize_default_branch(text) for text in ("dev-trunk", "dev-main")])
 
     @given(st.text(max_size=40))
     def test_any_text(self, text: str) -> None:
