@@ -143,7 +143,7 @@ class _Builder:
             if content is None:
                 self._warn(f"{_shown(path)}: only a pointer, git LFS did not give the content")
         if content is None:
-            content = self._checkout.content(entry.identity)
+            content = self._content(path, entry.identity)
         if entry.mode == LINK and _escapes(path, content):
             self._warn(f"{_shown(path)}: left out, the link leads out of the package")
             return
@@ -152,6 +152,12 @@ class _Builder:
             told = f"the archive is larger than {self._job.bounds.max_archive_bytes} bytes"
             raise VcsFailed(f"{self._job.address.url}: {told}", reason=VcsReason.TOO_LARGE)
         writer.add(path, entry.mode, content)
+
+    def _content(self, path: bytes, identity: str) -> bytes:
+        try:
+            return self._checkout.content(identity)
+        except VcsFailed as error:
+            raise VcsFailed(f"{self._job.address.url}: {_shown(path)}: {error}", reason=error.reason) from error
 
     def _warn(self, text: str) -> None:
         self._warnings.append(text)

@@ -4,12 +4,15 @@ import stat
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from dulwich.objects import ObjectID, parse_tree
+from dulwich.objects import ObjectID, hex_to_sha, parse_tree
 
 from packeton.adapters.vcs.checkout import LINK, PLAIN, PROGRAM, Checkout, Entry, Found, Tip
 from packeton.adapters.vcs.mirror import HEADS, TAGS, Mirror
+from packeton.adapters.vcs.values import VcsBounds
 from packeton.errors import NotFound, VcsFailed, VcsReason
 from packeton.interfaces.vcs import RefKind, VcsKind
 
@@ -27,8 +30,9 @@ class GitCheckout(Checkout):
 
     kind = VcsKind.GIT
 
-    def __init__(self, mirror: Mirror) -> None:
+    def __init__(self, mirror: Mirror, bounds: VcsBounds) -> None:
         self._mirror = mirror
+        self._bounds = bounds
         self._store = mirror.store
         self._trees: OrderedDict[bytes, TreeEntries] = OrderedDict()
         self._cached_entries = 0
@@ -172,10 +176,31 @@ class GitCheckout(Checkout):
                 yield Entry(prefix + name, 0, identity.decode())
 
     def _blob(self, identity: bytes) -> bytes:
+        if self._packed_size(identity) > self._bounds.max_blob_bytes:
+            told = f"the file is larger than {self._bounds.max_blob_bytes} bytes; keep such files in git LFS"
+            raise VcsFailed(told, reason=VcsReason.TOO_LARGE)
         number, data = self._raw(identity)
         if number != BLOB:
             raise VcsFailed("a file in the repository is none", reason=VcsReason.DAMAGED)
         return data
+
+    def _packed_size(self, identity: bytes) -> int:
+        """Return the size of an object as its head tells it, before anything is inflated; of a delta, its own."""
+        for pack in self._store.packs:
+            try:
+                offset = pack.index.object_offset(hex_to_sha(ObjectID(identity)))
+            except KeyError:
+                continue
+            with Path(pack.data.path).open("rb") as file:
+                file.seek(offset)
+                head = file.read(10)
+            size, shift = head[0] & 0x0F, 4  # Source: gitformat-pack(5): three bits of the first byte are the type
+            for before, byte in pairwise(head):
+                if not before & 0x80:
+                    break
+                size, shift = size | (byte & 0x7F) << shift, shift + 7
+            return size
+        return 0
 
     def _raw(self, identity: bytes) -> tuple[int, bytes]:
         try:

@@ -36,6 +36,9 @@ class VcsBounds:
     max_manifest_bytes: int = 2**20
     max_readme_bytes: int = 2**20
     max_lock_bytes: int = 16 * 2**20
+    max_blob_bytes: int = 512 * 2**20
+    """Of one file that git has: files are held in memory. git itself treats larger ones apart
+    (`core.bigFileThreshold`)."""
     max_files: int = 500_000
     max_archive_bytes: int = 2 * 2**30
     """Of an archive, before compression."""

@@ -69,7 +69,7 @@ def changelog(_outlet: Outlet, job: Job, from_: str, to: str) -> Sequence[str]:
     with opened(job) as mirror:
         if mirror is None:
             raise NotFound(f"{job.address.url}: there is no copy of this repository")
-        checkout = GitCheckout(mirror)
+        checkout = GitCheckout(mirror, job.bounds)
         ends = [checkout.commit_of(reference) for reference in (from_, to)]
         for reference, commit in zip((from_, to), ends, strict=True):
             if commit is None:
@@ -118,7 +118,7 @@ def _fresh(job: Job, kind: VcsKind, outlet: Outlet, *, anew: bool = False) -> It
     """Open a checkout that was just brought up to date."""
     if kind == VcsKind.GIT:
         with updated(job, outlet.tell, anew=anew) as mirror:
-            checkout = GitCheckout(mirror)
+            checkout = GitCheckout(mirror, job.bounds)
             yield checkout
             checkout.close()
     elif kind == VcsKind.HG:
@@ -134,7 +134,7 @@ def _readable(job: Job, outlet: Outlet) -> Iterator[Checkout]:
     """Open a checkout, without asking the server where that can be."""
     with opened(job) as mirror:
         if mirror is not None:
-            yield GitCheckout(mirror)
+            yield GitCheckout(mirror, job.bounds)
             return
     with _fresh(job, kind_of(job), outlet) as checkout:
         yield checkout
@@ -152,12 +152,12 @@ def _git_archive(outlet: Outlet, job: Job, order: ArchiveOrder, destination: Pat
     """Use what we hold; else ask for what is new; else for this one commit."""
     with opened(job) as mirror:
         if mirror is not None:
-            checkout = GitCheckout(mirror)
+            checkout = GitCheckout(mirror, job.bounds)
             commit = checkout.commit_of(order.reference)
             if commit is not None:
                 return _built(outlet, job, checkout, commit, checkout.time_of(commit), order, destination)
     with updated(job, outlet.tell) as mirror:
-        checkout = GitCheckout(mirror)
+        checkout = GitCheckout(mirror, job.bounds)
         commit = checkout.commit_of(order.reference)
         if commit is None and len(order.reference) == 40 and fetch_commit(job, mirror, order.reference.encode()):
             commit = checkout.commit_of(order.reference)

@@ -168,9 +168,13 @@ def _name_in(content: bytes | None) -> str:
     if content is None:
         raise Invalid("there is no composer.json on the default branch")
     try:
-        name = orjson.loads(content).get("name")
-    except (orjson.JSONDecodeError, AttributeError) as error:
-        raise Invalid("composer.json on the default branch is no JSON object") from error
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        told = f"composer.json on the default branch is broken JSON: {error.msg.split(':')[0]} on line {error.lineno}"
+        raise Invalid(told) from error
+    if not isinstance(document, dict):
+        raise Invalid("composer.json on the default branch is no JSON object")
+    name = document.get("name")
     if not isinstance(name, str) or not name:
         raise Invalid("composer.json on the default branch has no name")
     return name

@@ -65,7 +65,8 @@ PLURAL = {"tag": "tags", "branch": "branches", "upload": "uploads"}
 MAX_LISTED = 20
 TAG = "tag:"
 """What the refs of tags begin with. A tag that is broken stays so: it is told of, and fails no update. A branch can be
-mended, so it does. Source: Composer's VcsRepository, `hadInvalidBranches`."""
+mended, so it does, but for what is wrong inside a mono-repo. Source: Composer's VcsRepository, `hadInvalidBranches`;
+contract 04 section 2.2 of the reference."""
 
 
 class Outcome(StrEnum):
@@ -170,6 +171,10 @@ class Updates:
             await self._store(run, findings)
 
         report = await self._sources[package.repo_type].read(package, known, deliver, run.log)
+        written = report.names.get(package.directory)
+        if package.repo_type is RepoType.VCS and written not in {None, package.name}:
+            told = f"composer.json on the default branch has the name {written} now; all is published as {package.name}"
+            run.log(f"{told}: submit the repository again to have a package of the new name")
         kept = run.good if request.delete_before else report.refs
         removed = await self._versions.retain(package.id, kept, run.at)
         for change in removed:
@@ -313,7 +318,7 @@ class Updates:
         result = UpdateResult(
             outcome=Outcome.FAILED, message=told or "", changes=tuple(run.changes), problems=len(problems)
         )
-        if any(not one.ref.startswith(TAG) for one in problems):
+        if problems and await self._is_failure(run, problems):
             await self._note_problem(run, result.message)
             return result
         held = await self._packages.get(run.package.id)
@@ -322,6 +327,13 @@ class Updates:
         count = len(run.changes)
         message = f"Update of {run.package.name} complete: {count} version{'' if count == 1 else 's'} changed."
         return evolve(result, outcome=Outcome.COMPLETED, message="\n".join(filter(None, (message, told))))
+
+    async def _is_failure(self, run: _Run, problems: Sequence[RefProblem]) -> bool:
+        """Say if an update with problems failed: nothing is there, or a branch is broken, which can be mended."""
+        if run.package.repo_type is not RepoType.MONO_REPO and any(not one.ref.startswith(TAG) for one in problems):
+            return True
+        found = [await self._versions.index(member.id) for member in run.family.members()]
+        return not any(found)
 
     async def _look_over(self, run: _Run, report: SourceReport) -> None:
         if self._audit is None:

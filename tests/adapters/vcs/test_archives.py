@@ -143,10 +143,18 @@ class ArchiveTests(CheckoutsTestCase):
     async def test_too_large(self) -> None:
         """Bounds on bytes and files; nothing half-written stays."""
         url, sha = self.prepare({"composer.json": manifest(), "zeros": "0" * 100_000, **{f"f{n}": "" for n in range(20)}})
-        for bounds in (VcsBounds(max_archive_bytes=50_000), VcsBounds(max_files=10)):
+        for bounds, why in (
+            (VcsBounds(max_archive_bytes=50_000), "the archive is larger than 50000 bytes"),
+            (VcsBounds(max_files=10), "more than 10 files"),
+            (VcsBounds(max_blob_bytes=99_999), "zeros: the file is larger than 99999 bytes"),
+        ):  # fmt: skip
             self.checkouts = self.make(bounds=bounds)
             failure = await self.assertFailure(Deferred.fromCoroutine(self.archive(url, sha)), VcsFailed)
             self.assertIs(VcsReason.TOO_LARGE, failure.reason)
+            self.assertIn(why, str(failure))
+        self.checkouts = self.make(bounds=VcsBounds(max_blob_bytes=100_000))
+        self.assertEqual(22, (await self.archive(url, sha))[0].entries)
+        (self.folder / "out.zip").unlink(missing_ok=True)
         self.assertEqual([], [path.name for path in self.folder.iterdir() if "zip" in path.name])
 
 

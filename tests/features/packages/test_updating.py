@@ -187,6 +187,8 @@ class UpdateTests(UpdatingTestCase):
         del self.source.findings[-1]
         self.run_update()
         self.assertIsNone(self.held().problem)
+        self.source.findings = [at("tag:1.1", C, problems=("broken",))]
+        self.assertEqual(Outcome.FAILED, self.run_update().outcome)  # nothing is left
 
     def test_broken_branch_keeps_its_last_good_version(self) -> None:
         """What is broken now does not take away what was good."""
@@ -241,6 +243,14 @@ class UpdateTests(UpdatingTestCase):
         self.source.findings.append(at("tag:3.0", C, found("3.0", "3.0.0.0", C, name="acme/other")))
         self.assertIn("composer.json names acme/other, and this package is acme/a", self.run_update().message)
         self.assertEqual(["1.0.0.0", "dev-main"], self.normalized())
+
+    def test_renamed(self) -> None:
+        """A repository that names another package now goes on as the package that it was; the log says so."""
+        for name, count in (("acme/a", 0), ("acme/new", 1)):
+            self.source.report = {"names": {"": name}}
+            self.assertEqual(Outcome.COMPLETED, self.run_update().outcome)
+            lines = [line for line in self.lines if "has the name acme/new now; all is published as acme/a" in line]
+            self.assertEqual(count, len(lines))
 
     def test_require_patches(self) -> None:
         """A patch changes the requirements of the versions it is for, at the next update although no ref moved."""
