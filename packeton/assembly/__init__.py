@@ -97,7 +97,7 @@ def build(
         timetable_of(work, store).setServiceParent(periodic)
     if worker is not None:
         worker.setServiceParent(periodic)
-    sign_in = open_sign_in(settings, store, accounts)
+    sign_in = open_sign_in(settings, store, accounts, work)
     sign_in_work(sign_in, store, serves=extra is None).setServiceParent(periodic)
     note_installs(packages, sign_in.trail, accounts.now)
     packages.updates.listen(FailureMails(accounts.users, open_mailer(settings, store)))

@@ -38,6 +38,7 @@ from packeton.features.access.web_tokens import JwtAuthenticator
 from packeton.interfaces.accounts import IUserProvider
 from packeton.interfaces.authentication import IAuthenticator
 from packeton.interfaces.clocks import Now, now_of
+from packeton.interfaces.throttles import IThrottle
 from packeton.web.access import Audience, Gate, NoSessions, Sessions
 from packeton.web.addresses import Addresses
 
@@ -105,6 +106,7 @@ def gate_of(
     store: Store,
     addresses: Addresses,
     *,
+    throttle: IThrottle,
     users: IUserProvider | None = None,
     sessions: Sessions | None = None,
     observe: Callable[[Attempt], None] | None = None,
@@ -113,6 +115,7 @@ def gate_of(
     Return the Gate.
 
     Args:
+        throttle: Slows down who guesses at tokens.
         users: Where users of tokens come from, if not only from our own.
         observe: Is told of every verification of credentials.
 
@@ -132,7 +135,7 @@ def gate_of(
         accounts.usage,
         now,
         observe or _write_down,
-        Guesses(now),
+        Guesses(throttle),
     )
     return Gate(
         authentication=authentication,

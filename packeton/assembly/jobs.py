@@ -6,20 +6,22 @@ from datetime import timedelta
 from functools import partial
 
 from attrs import define, field
-from twisted.application.service import Service
 
 from packeton.adapters.database.jobs import JobRecords
 from packeton.adapters.database.locks import DatabaseLocks
 from packeton.adapters.database.owners import owner_name
 from packeton.adapters.queues.local import LocalSignals
 from packeton.adapters.queues.redis import RedisLink, RedisSignals
+from packeton.adapters.queues.throttles import LocalThrottle, RedisThrottle
 from packeton.assembly.store import Store
 from packeton.background.jobs import JobKinds, Jobs
 from packeton.background.timetable import Entry, Timetable
 from packeton.background.workers import WorkerLimits, WorkerService
 from packeton.config.redis import redis_address
-from packeton.interfaces.clocks import now_of
+from packeton.core.access.attempts import LoginThrottle
+from packeton.interfaces.clocks import Now, now_of
 from packeton.interfaces.queues import ILocks, ISignals
+from packeton.interfaces.throttles import IThrottle
 
 __all__ = ["Work", "open_work", "timetable_of", "worker_of"]
 
@@ -34,11 +36,18 @@ class Work:
     signals: ISignals
     name: str
     """Of this process; no other has it."""
-    link: Service | None = None
+    now: Now
+    link: RedisLink | None = None
     """What holds the connections to Redis, where there is one."""
     ping: Callable[[], Awaitable[object]] | None = None
     """Asks Redis for a sign of life, where there is one."""
     timetable: list[Entry] = field(factory=list)
+
+    def throttle(self, name: str, limits: LoginThrottle) -> IThrottle:
+        """Return what counts attempts at *name*: for all processes where there is a Redis, else for this one."""
+        if self.link is None:
+            return LocalThrottle(limits, self.now)
+        return RedisThrottle(self.link, name, limits, self.now)
 
 
 def open_work(store: Store) -> Work:
@@ -62,6 +71,7 @@ def open_work(store: Store) -> Work:
         locks=DatabaseLocks(store.database, name, now),
         signals=signals,
         name=name,
+        now=now,
         link=link,
         ping=ping,
         timetable=[Entry(name="old jobs", expression="49 0 * * *", work=clean)],

@@ -19,6 +19,7 @@ from packeton.adapters.mail import NoMailer, SmtpMailer
 from packeton.adapters.threads import Threads
 from packeton.adapters.upstream.connecting import Trust
 from packeton.assembly.accounts import Accounts, make_first_admin, web_tokens_of
+from packeton.assembly.jobs import Work
 from packeton.assembly.store import Store
 from packeton.background.periodic import PeriodicService
 from packeton.config.mail import mail_sender, mail_server
@@ -32,7 +33,7 @@ from packeton.features.access.chain import UserChain
 from packeton.features.access.factors import SecondFactors
 from packeton.features.access.first_admin import FirstAdmin
 from packeton.features.access.issuing import TokenIssuing
-from packeton.features.access.recovery import PasswordRecovery
+from packeton.features.access.recovery import PasswordRecovery, reset_limits
 from packeton.features.access.sessions import Sessions, SessionTimes
 from packeton.features.access.signing_in import SigningIn
 from packeton.interfaces.clocks import now_of
@@ -143,7 +144,7 @@ def directories_of(settings: Settings, store: Store) -> list[LdapDirectory]:
     ]
 
 
-def open_sign_in(settings: Settings, store: Store, accounts: Accounts) -> SignIn:
+def open_sign_in(settings: Settings, store: Store, accounts: Accounts, work: Work) -> SignIn:
     """Put it together; nothing is read yet."""
     now, clock = now_of(store.reactor), store.reactor
     threads = Threads(clock, "passwords", HASHING_THREADS)
@@ -174,7 +175,7 @@ def open_sign_in(settings: Settings, store: Store, accounts: Accounts) -> SignIn
         audit=trail,
         passwords=accounts.passwords,
         hash_in_thread=threads,
-        throttle=LoginThrottle(),
+        throttle=work.throttle("login", LoginThrottle()),
         now=now,
         wait=wait,
     )
@@ -185,6 +186,7 @@ def open_sign_in(settings: Settings, store: Store, accounts: Accounts) -> SignIn
         mailer=open_mailer(settings, store),
         now=now,
         random_hex=lambda: secrets.token_hex(20),
+        throttle=work.throttle("reset", reset_limits()),
     )
     return SignIn(
         accounts=accounts,

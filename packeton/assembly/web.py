@@ -13,6 +13,7 @@ from packeton.assembly.packages import Packages
 from packeton.assembly.pages import SignIn, cookie_sessions, cors_of, page_routes, protection_of
 from packeton.assembly.store import Store
 from packeton.config.settings import Settings
+from packeton.features.access.guesses import guess_limits
 from packeton.features.mirroring.directory import MirrorDirectory
 from packeton.logs import AccessLog
 from packeton.web.addresses import Addresses
@@ -55,7 +56,10 @@ def root_resource(
         trusted_hosts=settings.trusted_hosts,
     )
     sessions = cookie_sessions(sign_in, addresses)
-    gate = gate_of(accounts, store, addresses, users=sign_in.chain, sessions=sessions, observe=sign_in.observe)
+    throttle = work.throttle("token", guess_limits())
+    gate = gate_of(
+        accounts, store, addresses, throttle=throttle, users=sign_in.chain, sessions=sessions, observe=sign_in.observe
+    )
     pages = Pages(addresses, sessions, accounts.directory)
     landing = LandingRoutes(pages, accounts.directory, sign_in.sessions)
     figures = Figures(store, work)

@@ -50,7 +50,7 @@ class LoginThrottle:
 
     def begin(self, account: str, address: str, now: datetime) -> timedelta | None:
         """Charge an attempt; return None when it may go on, else how long to wait: then nothing was charged."""
-        keys = self._keys(account, address)
+        keys = self.buckets(account, address)
         waits = [self._wait(key, limit, now) for key, limit in keys]
         longest = max(waits)
         if longest > timedelta(0):
@@ -61,14 +61,15 @@ class LoginThrottle:
 
     def succeeded(self, account: str, address: str, now: datetime) -> None:
         """Give the charge back, and forget what this account did wrong from this address before."""
-        (pair, _), *others = self._keys(account, address)
+        (pair, _), *others = self.buckets(account, address)
         self._buckets.pop(pair, None)
         for key, limit in others:
             bucket = self._buckets.get(key)
             if bucket is not None:
                 bucket.level, bucket.at = max(0.0, self._level(bucket, limit, now) - 1), now
 
-    def _keys(self, account: str, address: str) -> list[tuple[bytes, Limit]]:
+    def buckets(self, account: str, address: str) -> list[tuple[bytes, Limit]]:
+        """Return what an attempt drops into, by keys of fixed size; the narrow one first."""
         name, where = account.strip().lower(), _network(address)
         return [
             (_digest("pair", name, where), self.per_pair),

@@ -113,16 +113,16 @@ class Authentication:
         if self._guesses is None:
             return await self._verified(credentials, revision, address, agent)
         name = credentials.username or ""
-        self._guesses.begin(key, name, address)
+        await self._guesses.begin(key, name, address)
         try:
             held = await self._verified(credentials, revision, address, agent)
         except BadCredentials:
             self._guesses.bad(key)
             raise
-        except BaseException:
-            self._guesses.good(key, name, address)
+        except Exception:
+            await self._guesses.good(key, name, address)
             raise
-        self._guesses.good(key, name, address)
+        await self._guesses.good(key, name, address)
         return held
 
     async def _verified(self, credentials: Credentials, revision: int, address: str, agent: str) -> _Held:

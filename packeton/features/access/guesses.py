@@ -12,15 +12,16 @@ from attrs import define, field
 
 from packeton.core.access.attempts import Limit, LoginThrottle
 from packeton.errors import TooManyAttempts
-from packeton.interfaces.clocks import Now
+from packeton.interfaces.throttles import IThrottle
 
-__all__ = ["Guesses"]
+__all__ = ["Guesses", "guess_limits"]
 
 WITHIN: Final = timedelta(minutes=15)
 MAX_KNOWN: Final = 10_000
 
 
-def _throttle() -> LoginThrottle:
+def guess_limits() -> LoginThrottle:
+    """Return how often tokens may be guessed at."""
     return LoginThrottle(Limit(50, WITHIN), Limit(500, WITHIN), Limit(200, WITHIN))
 
 
@@ -28,11 +29,10 @@ def _throttle() -> LoginThrottle:
 class Guesses:
     """Counts bad credentials by name and address; of at most 10,000 it knows that they were counted."""
 
-    _now: Now
-    _throttle: LoginThrottle = field(factory=_throttle)
+    _throttle: IThrottle
     _known: OrderedDict[bytes, None] = field(factory=OrderedDict, init=False)
 
-    def begin(self, key: bytes, name: str, address: str) -> None:
+    async def begin(self, key: bytes, name: str, address: str) -> None:
         """
         Note that credentials are to be verified; *key* stands for them.
 
@@ -41,14 +41,14 @@ class Guesses:
         """
         if key in self._known:
             return
-        wait = self._throttle.begin(name, address, self._now())
+        wait = await self._throttle.begin(name, address)
         if wait is not None:
             raise TooManyAttempts("Too many bad credentials came from here. Try again later.", retry_after=wait)
 
-    def good(self, key: bytes, name: str, address: str) -> None:
+    async def good(self, key: bytes, name: str, address: str) -> None:
         """Take back what `begin` counted: they were good, or it could not be told."""
         if self._known.pop(key, _ABSENT) is _ABSENT:
-            self._throttle.succeeded(name, address, self._now())
+            await self._throttle.succeeded(name, address)
 
     def bad(self, key: bytes) -> None:
         """Remember that these are counted."""

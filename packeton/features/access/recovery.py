@@ -22,8 +22,9 @@ from packeton.features.access.signing_in import SigningIn
 from packeton.interfaces.accounts import IUserRecords
 from packeton.interfaces.clocks import Now
 from packeton.interfaces.mail import IMailer, Mail, MailFailed
+from packeton.interfaces.throttles import IThrottle
 
-__all__ = ["INVITE", "PasswordRecovery"]
+__all__ = ["INVITE", "PasswordRecovery", "reset_limits"]
 
 log = Logger()
 
@@ -57,6 +58,12 @@ To choose your password, open this address within 14 days:
 """
 
 
+def reset_limits() -> LoginThrottle:
+    """Return how often mails may be asked for."""
+    hour = timedelta(hours=1)
+    return LoginThrottle(per_pair=Limit(5, hour), per_account=Limit(20, hour), per_address=Limit(30, hour))
+
+
 @define(kw_only=True)
 class PasswordRecovery:
     """Sends tokens, and takes them back with a new password."""
@@ -68,13 +75,7 @@ class PasswordRecovery:
     now: Now
     random_hex: Callable[[], str]
     """Returns 40 random hexadecimal digits."""
-    throttle: LoginThrottle = field(
-        factory=lambda: LoginThrottle(
-            per_pair=Limit(5, timedelta(hours=1)),
-            per_account=Limit(20, timedelta(hours=1)),
-            per_address=Limit(30, timedelta(hours=1)),
-        )
-    )
+    throttle: IThrottle
     _working: set["Deferred[None]"] = field(factory=set, init=False)
 
     @property
@@ -84,10 +85,10 @@ class PasswordRecovery:
 
     def request(self, name: str, address: str, base: str) -> None:
         """Send a mail to who has this name or e-mail address, soon, if it is somebody and there was none lately."""
-        if self.throttle.begin(name, address, self.now()) is not None or len(self._working) >= MAX_WORKING:
-            log.info("Too many password resets were asked for from {address}", address=address)
+        if len(self._working) >= MAX_WORKING:
+            log.info("Too many password resets are under way")
             return
-        self._start(self._request(name.strip(), base))
+        self._start(self._request(name, address, base))
 
     async def invite(self, user_id: int, base: str) -> str:
         """
@@ -153,8 +154,11 @@ class PasswordRecovery:
         deferred.addErrback(lambda failure: log.failure("A mail about a password was not sent", failure))
         deferred.addBoth(lambda _: self._working.discard(deferred))
 
-    async def _request(self, name: str, base: str) -> None:
-        account = await self.users.find(name)
+    async def _request(self, name: str, address: str, base: str) -> None:
+        if await self.throttle.begin(name, address) is not None:
+            log.info("Too many password resets were asked for from {address}", address=address)
+            return
+        account = await self.users.find(name.strip())
         user = None if account is None else account.user
         if account is None or user is None or not account.is_open(self.now()):
             return

@@ -14,7 +14,6 @@ from attrs import define, field, frozen
 from twisted.logger import Logger
 
 from packeton.core.access.accounts import Account
-from packeton.core.access.attempts import LoginThrottle
 from packeton.core.access.audit import AuditEvent, Source
 from packeton.core.access.passwords import Passwords
 from packeton.errors import PacketonError
@@ -25,6 +24,7 @@ from packeton.interfaces.accounts import IUserRecords
 from packeton.interfaces.audit import IAuditTrail
 from packeton.interfaces.clocks import InThread, Now
 from packeton.interfaces.identity import DirectoryFailed
+from packeton.interfaces.throttles import IThrottle
 
 __all__ = ["FactorNeeded", "Opened", "Outcome", "Refused", "SigningIn", "Visitor"]
 
@@ -83,7 +83,7 @@ class SigningIn:
     audit: IAuditTrail
     passwords: Passwords
     hash_in_thread: InThread
-    throttle: LoginThrottle
+    throttle: IThrottle
     now: Now
     wait: Callable[[timedelta], Awaitable[None]]
     """Waits for a time; what failures are answered after."""
@@ -103,7 +103,7 @@ class SigningIn:
         """
         name = name.strip()
         began = self.now()
-        wait = self.throttle.begin(name, visitor.address, began)
+        wait = await self.throttle.begin(name, visitor.address)
         if wait is not None or self._checking >= MAX_AT_ONCE:
             log.info("Too many logins from {address}", address=visitor.address)
             return Refused(retry_after=wait or BUSY)
@@ -116,7 +116,7 @@ class SigningIn:
             self._note_failure(found, name, visitor, problem or "unknown user")
             await self._until_step(began)
             return Refused()
-        self.throttle.succeeded(name, visitor.address, self.now())
+        await self.throttle.succeeded(name, visitor.address)
         if former is not None:
             await self.sessions.close(former)
         account = found.account
@@ -134,14 +134,14 @@ class SigningIn:
         if waiting is None or waiting.account.user is None:
             return None
         account, key, began = waiting.account, f"code of {waiting.account.name}", self.now()
-        wait = self.throttle.begin(key, visitor.address, began)
+        wait = await self.throttle.begin(key, visitor.address)
         if wait is not None:
             return Refused(retry_after=wait)
         if not await self.factors.check(waiting.account.user, code):
             self._note(account, visitor, Source.SESSION, "wrong one-time code")
             await self._until_step(began)
             return Refused()
-        self.throttle.succeeded(key, visitor.address, self.now())
+        await self.throttle.succeeded(key, visitor.address)
         await self.sessions.close(cookie)
         session = waiting.session
         return await self._opened(account, visitor, method=session.method, remember=session.remember)
@@ -164,7 +164,7 @@ class SigningIn:
 
     async def is_password(self, account: Account, password: str, visitor: Visitor) -> bool | timedelta:
         """Say if it is the password of somebody who is signed in; how long to wait, after too many attempts."""
-        wait = self.throttle.begin(account.name, visitor.address, self.now())
+        wait = await self.throttle.begin(account.name, visitor.address)
         if wait is not None:
             return wait
         began = self.now()
@@ -174,7 +174,7 @@ class SigningIn:
             directory = None if found is None else found.directory
         good = await self._is_password(Found(account=account, directory=directory), password)
         if good:
-            self.throttle.succeeded(account.name, visitor.address, self.now())
+            await self.throttle.succeeded(account.name, visitor.address)
         else:
             await self._until_step(began)
         return good

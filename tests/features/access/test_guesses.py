@@ -5,9 +5,11 @@ from datetime import timedelta
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from packeton.adapters.queues.throttles import LocalThrottle
 from packeton.errors import TooManyAttempts
-from packeton.features.access.guesses import Guesses
+from packeton.features.access.guesses import Guesses, guess_limits
 from packeton.interfaces.clocks import now_of
+from tests.support.accounts import settled
 
 
 class GuessesTests(SynchronousTestCase):
@@ -16,11 +18,11 @@ class GuessesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1_800_000_000)
-        self.guesses = Guesses(now_of(self.clock))
+        self.guesses = Guesses(LocalThrottle(guess_limits(), now_of(self.clock)))
 
     def guess(self, number: int, name: str = "ann", address: str = "192.0.2.1") -> None:
         key = f"{number}".encode()
-        self.guesses.begin(key, name, address)
+        settled(self.guesses.begin(key, name, address))
         self.guesses.bad(key)
 
     def test_different(self) -> None:
@@ -44,8 +46,8 @@ class GuessesTests(SynchronousTestCase):
         """Good ones do not count."""
         for number in range(1000):
             key = f"{number}".encode()
-            self.guesses.begin(key, "token", "192.0.2.1")
-            self.guesses.good(key, "token", "192.0.2.1")
+            settled(self.guesses.begin(key, "token", "192.0.2.1"))
+            settled(self.guesses.good(key, "token", "192.0.2.1"))
         self.guess(1)
 
     def test_one_address(self) -> None:

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from packeton.adapters.database.groups import GroupRecords
 from packeton.adapters.database.revisions import Revisions
 from packeton.adapters.database.subrepos import SubrepoRecords
+from packeton.adapters.queues.throttles import LocalThrottle
 from packeton.core.access import totp
 from packeton.core.access.accounts import AclLine, Group, Subrepo, User
 from packeton.core.access.attempts import LoginThrottle
@@ -52,7 +53,7 @@ class RaceTests(SynchronousTestCase):
         self.factors = SecondFactors(self.store.users, self.store.sessions, lambda: sealer, self.store.now, lambda size: next(numbers).to_bytes(size))
         self.sign_in = SigningIn(
             users=self.store.users, chain=UserChain(self.store.users, [], False), sessions=self.store.sessions, factors=self.factors,
-            audit=AuditTrail(self.store.audit_records), passwords=CHEAP, hash_in_thread=self.hash, throttle=LoginThrottle(),
+            audit=AuditTrail(self.store.audit_records), passwords=CHEAP, hash_in_thread=self.hash, throttle=LocalThrottle(LoginThrottle(), self.store.now),
             now=self.store.now, wait=self.wait,
         )  # fmt: skip
 
@@ -123,7 +124,8 @@ class RaceTests(SynchronousTestCase):
         """A token sets one password, also when two come with it at once."""
         ann = self.store.user()
         recovery = PasswordRecovery(
-            users=self.store.users, sessions=self.store.sessions, signing_in=self.sign_in, mailer=Nobody(), now=self.store.now, random_hex=lambda: "a" * 40
+            users=self.store.users, sessions=self.store.sessions, signing_in=self.sign_in, mailer=Nobody(), now=self.store.now, random_hex=lambda: "a" * 40,
+            throttle=LocalThrottle(LoginThrottle(), self.store.now),
         )
         settled(recovery.invite(ann.user.id, "https://x.example"))
         token = "invite" + "a" * 40

@@ -6,6 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from packeton.adapters.queues.throttles import LocalThrottle
 from packeton.core.access.accounts import Account
 from packeton.core.access.attempts import LoginThrottle
 from packeton.core.access.passwords import Passwords
@@ -65,7 +66,7 @@ class SigningInTests(SynchronousTestCase):
             audit=AuditTrail(store.audit_records),
             passwords=CHEAP,
             hash_in_thread=self.hash,
-            throttle=LoginThrottle(),
+            throttle=LocalThrottle(LoginThrottle(), store.now),
             now=store.now,
             wait=self.wait,
         )
