@@ -114,7 +114,7 @@ class MetadataTests(HttpTestCase):
         while body not in self.origin.posted and time.monotonic() < deadline:
             time.sleep(0.02)
         self.assertIn(body, self.origin.posted)
-        for nonsense in (b"", b"[]", b'{"downloads":3}', b"\xff"):
+        for nonsense in (b"", b"[]", b'{"downloads":3}', b"\xff", b"[" * 100_000):
             self.assertEqual(400, fetch(f"{self.server.url}/mirror/up/downloads/", "POST", {}, nonsense).status)
 
 

@@ -15,6 +15,9 @@ __all__ = [
     "DistSource",
     "JsonObject",
     "VersionSource",
+    "check_object",
+    "check_package",
+    "check_writable",
     "find_dist",
     "read_object",
     "read_package",
@@ -63,6 +66,30 @@ def read_object(content: bytes) -> JsonObject:
     if not isinstance(document, dict):
         raise BadContent("a JSON document that is not an object")
     return document
+
+
+def check_writable(document: JsonObject) -> None:
+    """See that a document can be written again when we change it. Blocking; raises BadContent."""
+    try:
+        orjson.dumps(document)
+    except TypeError as error:  # reading takes 1024 levels, writing 254
+        raise BadContent("a JSON document that is nested too deeply") from error
+
+
+def check_object(content: bytes) -> None:
+    """See that this is a JSON object that we could change. Blocking; raises BadContent."""
+    check_writable(read_object(content))
+
+
+def check_package(content: bytes) -> None:
+    """See that this is a document of packages that we could change. Blocking; raises BadContent."""
+    document = read_package(content)
+    check_writable(document)
+    packages = document.get("packages") or {}
+    for versions in packages.values():
+        listed = versions.values() if isinstance(versions, dict) else versions
+        if not all(isinstance(version, dict) for version in listed):
+            raise BadContent("a JSON document with versions that are no objects")
 
 
 def read_package(content: bytes) -> JsonObject:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from attrs import frozen
 
-from packeton.core.composer.metadata import read_object
+from packeton.core.composer.metadata import check_writable, read_object
 from packeton.errors import BadContent, NotFound
 
 __all__ = ["OLD_PROTOCOL", "Included", "Resource", "Root", "listed_in", "root_url"]
@@ -82,14 +82,23 @@ class Root:
 
     @classmethod
     def read(cls, content: bytes, url: str) -> "Root":
-        """Parse a root. Raises BadContent when it is not one."""
+        """Parse a root. Raises BadContent when it is not one, or tells nonsense about where its packages are."""
         document = read_object(content)
+        check_writable(document)
         if not any(key in document for key in MARKS):
             raise BadContent("a JSON document that is no packages.json")
         packages = document.get("packages", [])
         if not isinstance(packages, dict) and packages != []:
             raise BadContent("a packages.json whose packages are no map")
-        return cls(document=document, url=url)
+        root = cls(document=document, url=url)
+        for resource in (Resource.METADATA, Resource.PROVIDERS, Resource.LAZY):
+            if root.text(resource) and root.template(resource) is None:
+                raise BadContent(f"a packages.json whose {resource.key[0]} is no address")
+        for key in ("provider-includes", "includes", "providers"):
+            if document.get(key) and not isinstance(document[key], dict):
+                raise BadContent(f"a packages.json whose {key} are no map")
+            list(root._included(key))
+        return root
 
     @property
     def inline(self) -> Mapping[str, Any]:
@@ -137,8 +146,18 @@ class Root:
                 yield Included(path=_bare(path), url=self._below(address), digest=digest)
 
     def _below(self, path: str) -> str:
-        absolute = urlsplit(path).scheme in {"http", "https"}
+        try:
+            absolute = urlsplit(path).scheme in {"http", "https"}
+        except ValueError as error:
+            raise BadContent("a file of another repository is included from what is no address") from error
         return path if absolute else urljoin(self.url, ".").rstrip("/") + "/" + path.lstrip("/")
+
+    def text(self, resource: Resource) -> Any:
+        """Return what stands in the root as the URL of a resource, whatever it is."""
+        value: Any = self.document
+        for key in resource.key:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
 
     def template(self, resource: Resource) -> str | None:
         """
@@ -147,13 +166,8 @@ class Root:
         Source: Composer's ComposerRepository::canonicalizeUrl; relative ones, which the client could not use, are
         taken from the root's directory.
         """
-        value: Any = self.document
-        for key in resource.key:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if not isinstance(value, str) or not value:
-            return None
-        absolute = urljoin(self.url, value)
-        return absolute if urlsplit(absolute).scheme in {"http", "https"} else None
+        value = self.text(resource)
+        return self._absolute(value) if isinstance(value, str) and value else None
 
     def address(self, resource: Resource, **variables: str) -> str:
         """
@@ -174,7 +188,16 @@ class Root:
         mirrors = self.document.get("mirrors")
         entries = [entry for entry in mirrors if isinstance(entry, dict)] if isinstance(mirrors, list) else []
         entries.sort(key=lambda entry: not entry.get("preferred"))
-        return [urljoin(self.url, entry["dist-url"]) for entry in entries if isinstance(entry.get("dist-url"), str)]
+        told = [self._absolute(entry["dist-url"]) for entry in entries if isinstance(entry.get("dist-url"), str)]
+        return [template for template in told if template is not None]
+
+    def _absolute(self, address: str) -> str | None:
+        """Return a web address in full; None for what is none."""
+        try:
+            absolute = urljoin(self.url, address)
+            return absolute if urlsplit(absolute).scheme in {"http", "https"} else None
+        except ValueError:
+            return None
 
 
 LISTINGS = ("provider-includes", "providers")

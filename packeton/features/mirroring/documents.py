@@ -310,6 +310,8 @@ class Documents:
         ours, theirs = read_date(held.header("last-modified")), read_date(head.header("last-modified"))
         if head.status != 200 or ours is None or theirs is None or theirs >= ours:
             return False
+        if ours > self._now():  # upstream's clock was wrong
+            return False
         return self._now() - held.received_at < BACKWARDS_FOR
 
 

@@ -10,7 +10,7 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from packeton.core.caching.fields import read_date
-from packeton.core.composer.metadata import JsonObject, read_object
+from packeton.core.composer.metadata import JsonObject, check_object, check_writable, read_object
 from packeton.core.composer.names import PackageName
 from packeton.core.composer.roots import Resource, Root
 from packeton.errors import NotFound, PacketonError, UpstreamFailed
@@ -173,7 +173,7 @@ class Mirror:
         asked = orjson.dumps([resource.name, variables, query], option=orjson.OPT_SORT_KEYS)
         key = f"mirror/{self.rules.alias}/satellite/{resource.name.lower()}/{sha256(asked).hexdigest()[:32]}"
         fresh_for = min(SHORT, self.rules.fresh_for)
-        request = DocumentRequest(key=key, locate=locate, check=read_object, fresh_for=fresh_for)
+        request = DocumentRequest(key=key, locate=locate, check=check_object, fresh_for=fresh_for)
         document = await self._documents.find(request)
         entry = document.entry
 
@@ -211,7 +211,12 @@ class Mirror:
             response.abort()
             raise UpstreamFailed(f"{url}: upstream answered {response.status}")
         content = await read_body(response, self._limits.max_body_bytes)
-        return response.status, await self._in_thread(read_object, content)
+
+        def read() -> JsonObject:
+            check_writable(answer := read_object(content))
+            return answer
+
+        return response.status, await self._in_thread(read)
 
     async def notify(self, body: bytes) -> None:
         """Pass install notifications on, if upstream wants them; failures, and too many at once, are only logged."""

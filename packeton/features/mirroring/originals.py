@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from packeton.core.caching.fields import read_date
 from packeton.core.composer.listings import Listing, read_listing
-from packeton.core.composer.metadata import read_object, read_package
+from packeton.core.composer.metadata import check_object, check_package, read_object, read_package
 from packeton.core.composer.names import PackageName
 from packeton.core.composer.roots import Included, Resource, Root, listed_in, root_url
 from packeton.errors import BadContent, NotFound, UpstreamFailed
@@ -407,7 +407,7 @@ class Originals:
             return template
 
         key = f"mirror/{self._alias}/list.json"
-        request = DocumentRequest(key=key, locate=locate, check=read_object, fresh_for=self._fresh_for())
+        request = DocumentRequest(key=key, locate=locate, check=check_object, fresh_for=self._fresh_for())
         found = await (self._documents.refresh(request) if refresh else self._documents.find(request))
         content = await self._documents.content(found)
         document: dict[str, Any] = await self._in_thread(read_object, content)
@@ -432,7 +432,7 @@ class Originals:
         return DocumentRequest(
             key=f"mirror/{self._alias}/included/{place}",
             locate=locate,
-            check=read_object,
+            check=check_object,
             fresh_for=self._fresh_for(),
             digest=included.digest,
         )
@@ -441,7 +441,7 @@ class Originals:
         self, key: str, locate: Callable[[], Awaitable[str]], digest: str | None = None
     ) -> DocumentRequest:
         return DocumentRequest(
-            key=key, locate=locate, check=read_package, fresh_for=self._fresh_for(), digest=digest
+            key=key, locate=locate, check=check_package, fresh_for=self._fresh_for(), digest=digest
         )
 
     def _metadata_key(self, name: PackageName, *, dev: bool) -> str:

@@ -10,9 +10,10 @@ from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
 from packeton.core.composer.clients import generation_of
+from packeton.core.composer.metadata import read_object
 from packeton.core.composer.names import PackageName
 from packeton.core.composer.roots import Resource
-from packeton.errors import Invalid, NotFound
+from packeton.errors import BadContent, Invalid, NotFound
 from packeton.features.mirroring.directory import MirrorDirectory, reads_only
 from packeton.features.mirroring.mirrors import Mirror
 from packeton.features.mirroring.renditions import Renditions
@@ -137,11 +138,10 @@ class MirrorRoutes:
         mirror = await self._mirror(request, alias)
         body = read_posted(request)
         try:
-            downloads = json.loads(body)["downloads"]
-            valid = isinstance(downloads, list)
-        except (ValueError, KeyError, TypeError):
-            valid = False
-        if not valid:
+            downloads = read_object(body).get("downloads")
+        except BadContent:
+            downloads = None
+        if not isinstance(downloads, list):
             raise Invalid('a JSON object {"downloads": [{"name": …, "version": …}]} is expected')
         forwarded = ensureDeferred(mirror.notify(body))
         forwarded.addErrback(lambda failure: log.failure("A notification failed", failure))

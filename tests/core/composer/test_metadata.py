@@ -7,7 +7,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from packeton.core.composer.dists import dist_url
 from packeton.core.composer.editions import Edits, edited
-from packeton.core.composer.metadata import find_dist, read_object, read_package, versions_of
+from packeton.core.composer.metadata import (
+    check_object,
+    check_package,
+    find_dist,
+    read_object,
+    read_package,
+    versions_of,
+)
 from packeton.errors import BadContent
 
 HUB = "https://api.github.com/repos/acme/foo/zipball/"
@@ -43,6 +50,21 @@ class ReadTests(SynchronousTestCase):
         for content in (b'{"packages":[]}', b'{"packages":{"a/b":{"1":{}}},"new":{"x":1}}', b'{"packages":{"a/b":[]}}'):
             self.assertEqual(orjson.loads(content), read_package(content))
         self.assertEqual({"x": 1}, read_object(b'{"x":1}'))
+
+    def test_not_kept(self) -> None:
+        """What could not be written again, or has versions that are none, does not take the place of what we hold."""
+        deep = b'{"packages":{"a/b":[{"version":"1","extra":' + b'{"x":' * 300 + b"1" + b"}" * 300 + b"}]}}"
+        cases = {deep: "nested too deeply"}
+        cases |= {b'{"packages":{"a/b":%s}}' % told: "no objects" for told in (b"[1]", b"[null]", b'{"1":"x"}', b"[[]]")}
+        for content, reason in cases.items():
+            read_package(content)
+            with self.assertRaises(BadContent) as caught:
+                check_package(content)
+            self.assertIn(reason, str(caught.exception), content[:60])
+        with self.assertRaises(BadContent):
+            check_object(b'{"x":' + b"[" * 300 + b"]" * 300 + b"}")
+        for content in (b'{"packages":[]}', b'{"packages":{"a/b":{"1":{}},"a/c":[{"x":1}]},"new":{"x":[[1]]}}'):
+            check_package(content)
 
     def test_expands(self) -> None:
         """Minified lists give full versions; a key that was unset is gone."""

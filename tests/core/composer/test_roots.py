@@ -85,7 +85,7 @@ class RootTests(SynchronousTestCase):
         with self.assertRaises(NotFound):
             read({"metadata-url": "/x", "packages": []}).address(Resource.SEARCH)
         with self.assertRaises(NotFound):
-            read({"metadata-url": "file:///etc/%package%", "packages": {"a/b": []}}).address(Resource.METADATA)
+            read({"search": "file:///etc/%query%", "packages": {"a/b": []}}).address(Resource.SEARCH)
 
     def test_mirrors_in_order(self) -> None:
         """Preferred mirrors come first, resolved against the root."""
@@ -100,10 +100,24 @@ class RootTests(SynchronousTestCase):
             (b'{"hello": 1}', "no packages.json"),
             (b'{"packages": "x"}', "no map"),
             (b'{"packages": ["acme/a"]}', "no map"),
+            (b'{"metadata-url": 5}', "whose metadata-url is no address"),
+            (b'{"metadata-url": ["/p2/%package%.json"]}', "whose metadata-url is no address"),
+            (b'{"metadata-url": "http://[bad/%package%.json"}', "whose metadata-url is no address"),
+            (b'{"packages": [], "providers-url": "ftp://x/%package%"}', "whose providers-url is no address"),
+            (b'{"packages": [], "includes": ["all.json"]}', "whose includes are no map"),
+            (b'{"packages": [], "includes": {"http://[bad/all.json": {"sha1": ""}}}', "what is no address"),
+            (b'{"packages": [], "x": ' + b"[" * 300 + b"]" * 300 + b"}", "nested too deeply"),
+            (b'{"packages": [], "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "broken JSON"),
         ):
             with self.assertRaises(BadContent) as caught:
                 Root.read(content, UP)
             self.assertIn(reason, str(caught.exception))
+
+    def test_nonsense_beside(self) -> None:
+        """Addresses that are none, where nothing depends on them, are no addresses; empty ones are left out."""
+        told = {"metadata-url": None, "packages": [], "includes": [], "search": "http://[bad/", "list": {}, "mirrors": [{"dist-url": "http://[bad/"}, 1]}
+        root = Root.read(json.dumps(told).encode(), UP)
+        self.assertEqual((None, None, []), (root.template(Resource.SEARCH), root.template(Resource.LIST), root.dist_mirrors()))
 
     def test_root_url(self) -> None:
         """A path with .json is the root itself."""

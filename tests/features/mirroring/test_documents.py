@@ -182,6 +182,14 @@ class DocumentsTests(SynchronousTestCase):
         self.client.answers.append(answer('{"n":0}', OLD))
         self.assertEqual(b'{"n":0}', self.content(Outcome.MISS))
 
+    def test_back_from_the_future(self) -> None:
+        """A date that is still to come says nothing about what is older: upstream put its clock right."""
+        self.client.answers.append(answer('{"n":1}', "Fri, 14 Nov 2036 22:13:20 GMT"))
+        self.assertEqual(b'{"n":1}', self.content(Outcome.MISS))
+        self.cache.clock.advance(700)
+        self.client.answers.append(answer('{"n":2}', OLD))
+        self.assertEqual(b'{"n":2}', self.content(Outcome.MISS))
+
 
 class PublicationsTests(SynchronousTestCase):
     """Dates that go forward only."""
