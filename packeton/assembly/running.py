@@ -36,7 +36,7 @@ class Running(Service):
     def privilegedStartService(self) -> None:
         """Claim the data directory while an error can still be told; one that is another's is only used."""
         if self._owns:
-            self._store.directory.claim()
+            self._store.directory.claim(shared=self._store.is_shared)
         else:
             self._store.directory.prepare()
         if self._looked:

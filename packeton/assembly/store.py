@@ -45,6 +45,11 @@ class Store(Service):
     renditions: Renditions
     metrics: Metrics = field(factory=Metrics)
 
+    @property
+    def is_shared(self) -> bool:
+        """Say if several servers may use it at once: with a database server, which they share then as well."""
+        return database_of(self.settings).engine != "sqlite"
+
     def housekeeping(self) -> Housekeeping:
         """Return what looks after the store."""
         cache = self.settings.cache

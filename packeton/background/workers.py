@@ -106,7 +106,8 @@ class WorkerService(Service):
         return not self._running and self._max_jobs is not None and self._begun >= self._max_jobs
 
     async def idle(self) -> None:
-        """Return once nothing runs, and nothing was due when the last job had ended."""
+        """Return once nothing runs, and nothing was due when the last job had ended; nor was left by a dead worker."""
+        await self._beat()
         await self.wake()
         while self._running:
             await DeferredList([running.ended() for running in self._running.values()])
@@ -221,7 +222,7 @@ class WorkerService(Service):
         status = "again" if isinstance(outcome, timedelta) else str(outcome.status)
         self._observe(job.type, status, self._clock.seconds() - began)
         if isinstance(outcome, timedelta):
-            await self._records.again(job.id, now + outcome)
+            await self._records.again(job.id, now + outcome, counts=running.reason != "stop")
             return
         await self._records.finish(job.id, outcome.status, {"message": outcome.message, **outcome.details}, now)
         log.info(

@@ -174,8 +174,13 @@ class IJobRecords(Interface):
     async def finish(job_id: str, status: JobStatus, result: Mapping[str, Any], now: datetime) -> bool:
         """End a started job; False if it was not (any more) being worked on."""
 
-    async def again(job_id: str, run_at: datetime) -> bool:
-        """Put a started job back, to be run again; False if it was not being worked on."""
+    async def again(job_id: str, run_at: datetime, *, counts: bool = True) -> bool:
+        """
+        Put a started job back, to be run again; False if it was not being worked on.
+
+        Args:
+            counts: Whether this start was one of its attempts: not if it is us who could not go on.
+        """
 
     async def abandoned(before: datetime, now: datetime, *, max_attempts: int) -> int:
         """

@@ -153,7 +153,7 @@ class WorkerTests(SynchronousTestCase):
         self.assertEqual(JobStatus.TIMEOUT, self.find(job).status)
 
     def test_stop(self) -> None:
-        """A stop waits a moment, then puts back what still runs; another worker goes on with it."""
+        """A stop waits a moment, then puts back what still runs, as if never begun; another worker goes on with it."""
         self.started()
         quick, slow = self.put(), self.put()
         stopped = self.worker.stopService()
@@ -166,7 +166,21 @@ class WorkerTests(SynchronousTestCase):
         self.assertEqual((JobStatus.COMPLETED, JobStatus.QUEUED), (self.find(quick).status, self.find(slow).status))
         self.assertEqual([], self.clock.getDelayedCalls())
         self.started(self.make("two"))
-        self.assertEqual(2, self.find(slow).attempts)
+        self.assertEqual((JobStatus.STARTED, 1), (self.find(slow).status, self.find(slow).attempts))
+
+    def test_left_by_the_dead(self) -> None:
+        """Who works only until nothing is due does what a dead worker left, too."""
+        job = self.put()
+        self.successResultOf(Deferred.fromCoroutine(self.records.claim("dead", self.cache.now(), types=["slow"], per_host=1)))
+        self.clock.advance(121)
+        worker = self.make()
+        worker.running = True
+        self.addCleanup(setattr, worker, "running", False)
+        idle = Deferred.fromCoroutine(worker.idle())
+        self.assertNoResult(idle)
+        self.begun[0][2].callback(None)
+        self.successResultOf(idle)
+        self.assertEqual(JobStatus.COMPLETED, self.find(job).status)
 
     def test_dead_worker(self) -> None:
         """The job of a worker that died is taken over after a while; that of one that lives is not."""

@@ -1,4 +1,4 @@
-"""One server a data directory: two would sweep away each other's drafts."""
+"""One server a data directory, or several that share a database server too; never one that does not know of others."""
 
 import fcntl
 import os
@@ -24,9 +24,12 @@ class DataDirectory:
         except OSError as error:
             raise ConfigurationInvalid(f"packeton.data: {self.path}: {error.strerror}") from error
 
-    def claim(self) -> None:
+    def claim(self, *, shared: bool = False) -> None:
         """
         Take the directory for this process; the kernel gives it back when the process ends, however.
+
+        Args:
+            shared: Other servers may have it too, which share it as well.
 
         Raises:
             ConfigurationInvalid: another process has it.
@@ -39,7 +42,7 @@ class DataDirectory:
         except OSError:  # read-only: nobody can write, so nobody can be disturbed
             return
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
             os.close(lock)
             raise ConfigurationInvalid(f"packeton.data: {self.path} is in use by another packeton") from error

@@ -94,9 +94,9 @@ class JobRecords:
         values = {"status": status, "result": dict(result), "finished_at": now, "running": None}
         return await self._database.run(lambda connection: _leave(connection, job_id, values))
 
-    async def again(self, job_id: str, run_at: datetime) -> bool:
+    async def again(self, job_id: str, run_at: datetime, *, counts: bool = True) -> bool:
         """Put a started job back."""
-        return await self._database.run(lambda connection: _requeue(connection, job_id, run_at))
+        return await self._database.run(lambda connection: _requeue(connection, job_id, run_at, counts=counts))
 
     async def abandoned(self, before: datetime, now: datetime, *, max_attempts: int) -> int:
         """Put back what died with its worker, or end it."""
@@ -245,7 +245,7 @@ def _leave(connection: Connection, job_id: str, values: Mapping[str, Any]) -> bo
     return connection.execute(update(jobs).where(here).values(**values)).rowcount > 0
 
 
-def _requeue(connection: Connection, job_id: str, run_at: datetime) -> bool:
+def _requeue(connection: Connection, job_id: str, run_at: datetime, *, counts: bool = True) -> bool:
     """Put a started job back; where another of its key waits already, that one is run in its place."""
     row = connection.execute(select(jobs.c.running).where(jobs.c.id == job_id)).one_or_none()
     mark = None if row is None else row.running
@@ -254,7 +254,11 @@ def _requeue(connection: Connection, job_id: str, run_at: datetime) -> bool:
         result = {"message": "another job does the same", "job": other.id}
         ended = {"status": JobStatus.COMPLETED, "result": result, "finished_at": run_at, "running": None}
         return _leave(connection, job_id, ended)
-    back = {"status": JobStatus.QUEUED, "run_at": run_at, "running": None, "waiting": mark, "worker": None}
+    back: dict[str, Any] = {
+        "status": JobStatus.QUEUED, "run_at": run_at, "running": None, "waiting": mark, "worker": None
+    }  # fmt: skip
+    if not counts:
+        back["attempts"] = jobs.c.attempts - 1
     return _leave(connection, job_id, back)
 
 

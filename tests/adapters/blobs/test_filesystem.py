@@ -64,6 +64,17 @@ class FilesystemBlobStoreTests(BlobStoreContract, SynchronousTestCase):
         one.claim()
         one.claim()
         self.assertRaises(ConfigurationInvalid, two.claim)
+        with self.assertRaises(ConfigurationInvalid):
+            two.claim(shared=True)
         one.release()
         two.claim()
+        two.release()
+
+    def test_shared(self) -> None:
+        """Several may share it, none then has it alone."""
+        one, two, alone = (DataDirectory(self.root) for _ in range(3))
+        one.claim(shared=True)
+        two.claim(shared=True)
+        self.assertRaises(ConfigurationInvalid, alone.claim)
+        one.release()
         two.release()
