@@ -1,6 +1,7 @@
 """What a package of type proxy needs of somebody else's Composer repository: its versions, and their dists."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,10 +11,11 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from packeton.core.composer.metadata import JsonObject, read_object, read_package, versions_of
-from packeton.core.composer.roots import Resource, Root, root_url
-from packeton.errors import Invalid, NotFound, StorageFailed, UpstreamFailed, UpstreamRefused
+from packeton.core.composer.metadata import JsonObject
+from packeton.core.composer.roots import Root, root_url
+from packeton.errors import Invalid, StorageFailed, UpstreamFailed, UpstreamRefused
 from packeton.features.caching.bodies import read_body
+from packeton.features.packages.foreign_reading import ForeignReader
 from packeton.interfaces.clocks import InThread
 from packeton.interfaces.upstream import IBodyReceiver, IHttpClient, UpstreamLimits, UpstreamRequest
 
@@ -48,20 +50,7 @@ class ForeignRepositories:
         """
         if url.startswith(MIRROR):
             return await self._mirror_versions(url.removeprefix(MIRROR), name)
-        client = self._client_for(url, auth)
-        root = await self._root(client, url)
-        if root.template(Resource.METADATA) is not None:
-            found: list[JsonObject] = []
-            for suffix in ("", "~dev"):
-                address = root.address(Resource.METADATA, package=f"{name}{suffix}")
-                content = await self._fetched(client, address)
-                if content is not None:
-                    found += await self._in_thread(_versions_in, content, name)
-        else:
-            found = await self._in_thread(lambda: list(versions_of(root.document, name)))
-        if not found:
-            raise NotFound(f"{url} has no package {name}")
-        return found
+        return await (await self.reader(url, auth)).versions(name)
 
     async def download(self, url: str, auth: Mapping[str, Any], address: str, destination: Path) -> None:
         """
@@ -86,21 +75,14 @@ class ForeignRepositories:
         finally:
             await self._in_thread(file.close)
 
-    async def root(self, url: str, auth: Mapping[str, Any]) -> Root:
-        """Return a repository's root. Raises UpstreamFailed."""
-        return await self._root(self._client_for(url, auth), url)
-
-    async def document(self, url: str, auth: Mapping[str, Any], address: str) -> JsonObject | None:
-        """Return a JSON object of the repository at *url*; None where there is none. Raises UpstreamFailed."""
-        content = await self._fetched(self._client_for(url, auth), address)
-        return None if content is None else await self._in_thread(read_object, content)
-
-    async def _root(self, client: IHttpClient, url: str) -> Root:
-        address = root_url(url)
+    async def reader(self, url: str, auth: Mapping[str, Any]) -> ForeignReader:
+        """Read the root of the repository at *url*. Raises UpstreamFailed."""
+        client, address = self._client_for(url, auth), root_url(url)
         content = await self._fetched(client, address)
         if content is None:
             raise UpstreamFailed(f"{address} is not there")
-        return await self._in_thread(Root.read, content, address)
+        root = await self._in_thread(Root.read, content, address)
+        return ForeignReader(root, partial(self._fetched, client), self._in_thread)
 
     async def _fetched(self, client: IHttpClient, address: str) -> bytes | None:
         """Return a document; None where there is none."""
@@ -164,10 +146,6 @@ class _FileReceiver:
         self._writing = False
         if not self.done.called:
             self.done.errback(failure)
-
-
-def _versions_in(content: bytes, name: str) -> list[JsonObject]:
-    return list(versions_of(read_package(content), name))
 
 
 def _created(path: Path) -> IO[bytes]:
