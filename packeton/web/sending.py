@@ -1,18 +1,45 @@
 """A stored body as an answer: ranges, multipart ranges, and the bytes."""
 
+import hashlib
 from collections.abc import Sequence
-from hashlib import sha256
+from datetime import datetime
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 
 from packeton.core.caching.conditions import range_still_applies
+from packeton.core.caching.fields import http_date
 from packeton.core.caching.ranges import Slice, Unsatisfiable, multipart, read_ranges
 from packeton.interfaces.blobs import IBlob
-from packeton.web.responses import request_fields, set_head
+from packeton.web.responses import not_modified, request_fields, set_head
 from packeton.web.streaming import BlobSource, BytesSource, ChainedSource, Source, stream
 
-__all__ = ["send_blob"]
+__all__ = ["YEAR", "send_blob", "send_file"]
+
+YEAR = 365 * 24 * 3600
+
+
+async def send_file(
+    request: IRequest,
+    blob: IBlob,
+    *,
+    sha256: str,
+    stored_at: datetime,
+    content_type: str,
+    public: bool,
+    clock: IReactorTime,
+) -> bytes:
+    """Send a file that never changes, or those parts that are asked for, or 304; close *blob* in any case."""
+    etag, moment = f'"{sha256[:32]}"', stored_at.replace(microsecond=0)
+    date = http_date(moment)
+    cache = f"{'public' if public else 'private'}, max-age={YEAR}, immutable"
+    set_head(request, {"Content-Type": content_type, "ETag": etag, "Last-Modified": date, "Cache-Control": cache})
+    if not_modified(request, etag=etag, last_modified=moment):
+        blob.close()
+        request.setResponseCode(304)
+        return b""
+    await send_blob(request, blob, etag=etag, last_modified=date, content_type=content_type, clock=clock)
+    return b""
 
 
 async def send_blob(
@@ -66,7 +93,7 @@ def _source(
     if len(slices) == 1:
         set_head(request, {"Content-Range": slices[0].content_range(blob.size)})
         return BlobSource(blob, slices[0].first, slices[0].end), slices[0].size
-    boundary = sha256(repr((slices, blob.size)).encode()).hexdigest()[:32]
+    boundary = hashlib.sha256(repr((slices, blob.size)).encode()).hexdigest()[:32]
     heads, tail = multipart(slices, blob.size, content_type, boundary)
     set_head(request, {"Content-Type": f"multipart/byteranges; boundary={boundary}"})
     parts: list[Source] = []

@@ -7,19 +7,16 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 
 from packeton.core.access.identities import Role
-from packeton.core.caching.fields import http_date
 from packeton.errors import NotFound
 from packeton.features.packages.archives import ArchiveFailed, Archives
 from packeton.web.access import Gate
 from packeton.web.composer.packages import audience_of
 from packeton.web.errors import send_error
-from packeton.web.responses import not_modified, set_head
-from packeton.web.sending import send_blob
+from packeton.web.sending import send_file
 
 __all__ = ["ArchiveRoutes"]
 
 FILE = re.compile(r"(?P<reference>[a-f0-9]{40})(?:\.[A-Za-z.]{1,20})?")
-YEAR = 365 * 24 * 3600
 
 
 class ArchiveRoutes:
@@ -46,15 +43,8 @@ class ArchiveRoutes:
         except ArchiveFailed as error:
             told = str(error) if caller.identity.has(Role.MAINTAINER) else "Not Found"
             return send_error(request, 404, told)
-        etag, moment = f'"{served.file.sha256[:32]}"', served.file.built_at.replace(microsecond=0)
-        kind, date = served.content_type, http_date(moment)
-        cache = f"private, max-age={YEAR}, immutable"
-        set_head(request, {"Content-Type": kind, "ETag": etag, "Last-Modified": date, "Cache-Control": cache})
-        if not_modified(request, etag=etag, last_modified=moment):
-            served.blob.close()
-            request.setResponseCode(304)
-            return b""
-        await send_blob(
-            request, served.blob, etag=etag, last_modified=date, content_type=kind, clock=self._clock
-        )
-        return b""
+        built, kind = served.file, served.content_type
+        return await send_file(
+            request, served.blob, sha256=built.sha256, stored_at=built.built_at, content_type=kind, public=False,
+            clock=self._clock,
+        )  # fmt: skip

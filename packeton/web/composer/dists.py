@@ -6,20 +6,18 @@ from klein import Klein
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 
-from packeton.core.caching.fields import http_date
 from packeton.core.composer.names import PackageName
 from packeton.errors import NotFound, PacketonError
 from packeton.features.mirroring.directory import MirrorDirectory, reads_only
 from packeton.features.mirroring.dists import ArrivingDist, DistRequest, StoredDist
 from packeton.web.access import Gate
-from packeton.web.responses import not_modified, set_head
-from packeton.web.sending import send_blob
+from packeton.web.responses import set_head
+from packeton.web.sending import YEAR, send_file
 from packeton.web.streaming import stream
 
 __all__ = ["DistRoutes"]
 
 FILE = re.compile(r"ref(?P<reference>[A-Za-z0-9._+-]*)\.(?P<type>[a-z][a-z0-9]{0,9})")
-YEAR = 365 * 24 * 3600
 
 
 class DistRoutes:
@@ -49,29 +47,20 @@ class DistRoutes:
             raise
         except PacketonError as error:
             raise error.of(f"mirror {alias}") from error
-        audience = "public" if site.mirror.rules.public else "private"
-        set_head(request, {"Cache-Control": f"{audience}, max-age={YEAR}, immutable"})
+        public = site.mirror.rules.public
         if isinstance(dist, StoredDist):
-            return await self._stored(request, dist)
-        return await self._arriving(request, dist, wanted.type)
+            set_head(request, {"X-Cache": "hit"})
+            kind, entry = dist.entry.header("content-type") or "application/zip", dist.entry
+            return await send_file(
+                request, dist.blob, sha256=entry.sha256, stored_at=entry.stored_at, content_type=kind,
+                public=public, clock=self._clock,
+            )  # fmt: skip
+        return await self._arriving(request, dist, wanted.type, public=public)
 
-    async def _stored(self, request: IRequest, dist: StoredDist) -> bytes:
-        entry, etag = dist.entry, f'"{dist.entry.sha256[:32]}"'
-        kind, moment = entry.header("content-type") or "application/zip", entry.stored_at.replace(microsecond=0)
-        date = http_date(moment)
-        set_head(request, {"Content-Type": kind, "X-Cache": "hit", "ETag": etag, "Last-Modified": date})
-        if not_modified(request, etag=etag, last_modified=moment):
-            dist.blob.close()
-            request.setResponseCode(304)
-            return b""
-        await send_blob(
-            request, dist.blob, etag=etag, last_modified=date, content_type=kind, clock=self._clock
-        )
-        return b""
-
-    async def _arriving(self, request: IRequest, dist: ArrivingDist, kind: str) -> bytes:
+    async def _arriving(self, request: IRequest, dist: ArrivingDist, kind: str, *, public: bool) -> bytes:
         content_type = "application/zip" if kind == "zip" else "application/octet-stream"
-        set_head(request, {"Content-Type": content_type, "X-Cache": "miss"})
+        cache = f"{'public' if public else 'private'}, max-age={YEAR}, immutable"
+        set_head(request, {"Content-Type": content_type, "X-Cache": "miss", "Cache-Control": cache})
         if dist.follower.size is not None:
             set_head(request, {"Content-Length": str(dist.follower.size)})
         if request.method == b"HEAD":
