@@ -8,6 +8,7 @@ from typing import Any
 from attrs import field, frozen
 from zope.interface import Interface
 
+from packeton.core.access.rules import PackageFacts
 from packeton.core.composer.changes import FeedChange
 
 __all__ = [
@@ -116,6 +117,17 @@ class PackageSummary:
     stable_modified_at: datetime
     dev_modified_at: datetime
     revision: int
+    facts: PackageFacts = field(init=False, repr=False, eq=False)
+    """What decides who sees it."""
+
+    @facts.default
+    def _facts(self) -> PackageFacts:
+        return PackageFacts(
+            name=self.name,
+            visible_for_all=self.visible_for_all,
+            archived=self.archived,
+            maintainers=self.maintainers,
+        )
 
 
 @frozen(kw_only=True)
@@ -318,8 +330,8 @@ class IVersionRecords(Interface):
     async def of_package(package_id: int) -> Sequence[StoredVersion]:
         """Return the versions of a package, in the order of ids."""
 
-    async def of_packages(package_ids: Sequence[int]) -> Mapping[int, Sequence[StoredVersion]]:
-        """Return the versions of several packages; one that has none is missing."""
+    async def chosen(version_ids: Sequence[int]) -> Mapping[int, StoredVersion]:
+        """Return these versions by id; one that is gone, or hidden by now, is missing."""
 
     async def get(version_id: int) -> StoredVersion | None:
         """Return one version."""

@@ -57,8 +57,8 @@ class VersionRecords:
             found: dict[int, list[VersionIndex]] = {}
             for some in _parts(package_ids):
                 here = versions.c.package_id.in_(some) & ~versions.c.hidden
-                for row in connection.execute(select(*columns).where(here).order_by(versions.c.id)):
-                    package_id, *fields = row
+                rows = connection.execute(select(*columns).where(here).order_by(versions.c.id)).all()
+                for package_id, *fields in rows:
                     found.setdefault(package_id, []).append(VersionIndex(*fields))
             return found
 
@@ -66,17 +66,23 @@ class VersionRecords:
 
     async def of_package(self, package_id: int) -> Sequence[StoredVersion]:
         """Return the versions of a package."""
-        return (await self.of_packages([package_id])).get(package_id, [])
 
-    async def of_packages(self, package_ids: Sequence[int]) -> Mapping[int, Sequence[StoredVersion]]:
-        """Return the versions of several packages."""
+        def work(connection: Connection) -> Sequence[StoredVersion]:
+            here = (versions.c.package_id == package_id) & ~versions.c.hidden
+            rows = connection.execute(select(*_stored_columns()).where(here).order_by(versions.c.id))
+            return [_stored(row) for row in rows]
 
-        def work(connection: Connection) -> Mapping[int, Sequence[StoredVersion]]:
-            found: dict[int, list[StoredVersion]] = {}
-            for some in _parts(package_ids):
-                here = versions.c.package_id.in_(some) & ~versions.c.hidden
-                for row in connection.execute(select(*_stored_columns()).where(here).order_by(versions.c.id)):
-                    found.setdefault(row.package_id, []).append(StoredVersion(**row._asdict()))
+        return await self._database.read(work)
+
+    async def chosen(self, version_ids: Sequence[int]) -> Mapping[int, StoredVersion]:
+        """Return these versions by id."""
+
+        def work(connection: Connection) -> Mapping[int, StoredVersion]:
+            found: dict[int, StoredVersion] = {}
+            for some in _parts(version_ids):
+                here = versions.c.id.in_(some) & ~versions.c.hidden
+                rows = connection.execute(select(*_stored_columns()).where(here)).all()
+                found.update((row.id, _stored(row)) for row in rows)
             return found
 
         return await self._database.read(work)
@@ -238,9 +244,13 @@ class VersionRecords:
     async def _one(self, here: Any) -> StoredVersion | None:
         def work(connection: Connection) -> StoredVersion | None:
             row = connection.execute(select(*_stored_columns()).where(here).order_by(versions.c.id)).first()
-            return None if row is None else StoredVersion(**row._asdict())
+            return None if row is None else _stored(row)
 
         return await self._database.read(work)
+
+
+def _stored(row: Row[Any]) -> StoredVersion:
+    return StoredVersion(**dict(zip(STORED, row, strict=True)))
 
 
 def _stored_columns() -> list[Any]:

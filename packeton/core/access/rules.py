@@ -83,7 +83,7 @@ EVERYTHING: Final = _View()
 
 def sees_package(identity: Identity, package: PackageFacts, *, archived: bool = False) -> bool:
     """Say if the package exists for this caller; an archived one does only where *archived* ones are asked for."""
-    return (archived or not package.archived) and _view(identity, package) is not None
+    return (archived or not package.archived) and _is_granted(identity, package)
 
 
 def visible_versions(
@@ -152,14 +152,27 @@ def _maintains(identity: Identity, package: PackageFacts) -> bool:
     return identity.has(Role.MAINTAINER) and identity.user_id in package.maintainers
 
 
+def _is_granted(identity: Identity, package: PackageFacts) -> bool:
+    """Say if something lets the caller see the package, however few versions of it."""
+    return (
+        package.public
+        or identity.is_full
+        or _is_for_all(identity, package)
+        or bool(identity.grants_for(package.name))
+    )
+
+
+def _is_for_all(identity: Identity, package: PackageFacts) -> bool:
+    return package.visible_for_all and identity.user_id is not None
+
+
 def _view(identity: Identity, package: PackageFacts) -> _View | None:
     """Return what of the package the caller may see; None: nothing, not even that it is there."""
+    if not _is_granted(identity, package):
+        return None
     if package.public or identity.is_full:
         return EVERYTHING
-    grants = identity.grants_for(package.name)
-    for_all = package.visible_for_all and identity.user_id is not None
-    if not grants and not for_all:
-        return None
+    grants, for_all = identity.grants_for(package.name), _is_for_all(identity, package)
     dates = [grant.updates_until for grant in grants if grant.updates_until is not None]
     frozen_at = max(dates) if dates else identity.updates_until
     if for_all:

@@ -46,11 +46,17 @@ DATED = re.compile(rf"^v?(\d{{4}}(?:[.:-]?\d{{2}}){{1,6}}(?:[.:-]?\d{{1,3}})?){M
 NO_DIGIT = re.compile(r"\D", re.ASCII)
 BRANCH = re.compile(r"^v?(\d++)(\.(?:\d++|[xX*]))?(\.(?:\d++|[xX*]))?(\.(?:\d++|[xX*]))?$", ANY_CASE)
 NUMERIC_ALIAS = re.compile(r"^((?:\d++\.)*\d++)(?:\.x)?-dev$", ANY_CASE)
+MAX_CACHED_CHARACTERS: Final = 128
+"""Longer texts are rare and not kept, so that the caches stay small."""
 LONG_NAMES = {"a": "alpha", "b": "beta", "p": "patch", "pl": "patch", "rc": "RC"}
 
 
 def stability_of(version: str) -> str:
     """Return "stable", "RC", "beta", "alpha" or "dev" for a version in any form."""
+    return _cached_stability(version) if len(version) <= MAX_CACHED_CHARACTERS else _stability(version)
+
+
+def _stability(version: str) -> str:
     version = REFERENCE.sub("", version)
     if version.startswith("dev-") or version.endswith("-dev"):
         return "dev"
@@ -60,6 +66,9 @@ def stability_of(version: str) -> str:
     if match[3]:
         return "dev"
     return {"beta": "beta", "b": "beta", "alpha": "alpha", "a": "alpha", "rc": "RC"}.get(match[1] or "", "stable")
+
+
+_cached_stability = lru_cache(maxsize=65_536)(_stability)
 
 
 def is_branch(normalized: str) -> bool:
@@ -242,10 +251,6 @@ def php_version_compare(left: str, right: str) -> int:
 
 PLAIN = re.compile(r"(\d{1,18})\.(\d{1,18})\.(\d{1,18})\.(\d{1,18})", re.ASCII)
 END_KEY: Final = 0
-
-
-MAX_CACHED_CHARACTERS: Final = 128
-"""Longer texts are rare and not kept, so that the caches stay small."""
 
 
 def version_key(normalized: str) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from packeton.core.access.identities import Identity
 from packeton.core.access.repositories import Repository
@@ -53,13 +53,8 @@ class Audience:
 
     def facts(self, package: PackageSummary) -> PackageFacts:
         """Return what the rules want to know."""
-        return PackageFacts(
-            name=package.name,
-            visible_for_all=package.visible_for_all,
-            archived=package.archived,
-            public=self.repository is not None and self.repository.public,
-            maintainers=package.maintainers,
-        )
+        public = self.repository is not None and self.repository.public
+        return evolve(package.facts, public=True) if public else package.facts
 
     def sees(self, package: PackageSummary) -> bool:
         """Say if the package exists for this audience."""

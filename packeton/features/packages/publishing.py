@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from itertools import compress
 
 from attrs import define, field, frozen
 
@@ -31,6 +32,7 @@ GZIP_LEVEL = 6
 MAX_DATES = 100_000
 MAX_MASKS = 100_000
 MAX_DIGESTS = 200_000
+MAX_LISTS = 50
 READ_AT_ONCE = 20
 """Packages whose versions are in memory at once when many documents are made."""
 
@@ -80,11 +82,10 @@ class _View:
     def key(self) -> tuple[object, ...]:
         return (self.package.id, self.package.revision, self.mask)
 
-    def ids(self) -> frozenset[int]:
-        """Return the ids of the versions that are seen."""
-        return frozenset(
-            version.id for version, seen in zip(self.index.versions, self.seen, strict=True) if seen
-        )
+    def ids(self, *, dev: bool | None = None) -> Sequence[int]:
+        """Return the ids of the versions that are seen; only of development ones, or only of the others."""
+        chosen = compress(self.index.versions, self.seen)
+        return [version.id for version in chosen if dev is None or version.is_dev == dev]
 
 
 @define
@@ -101,6 +102,7 @@ class Publishing:
     _flights: Flights[tuple[str, Finished]] = field(factory=Flights, init=False)
     _dates: Recent[Dated] = field(factory=lambda: Recent(MAX_DATES), init=False)
     _masks: Recent[tuple[str, bytes]] = field(factory=lambda: Recent(MAX_MASKS), init=False)
+    _seen_packages: Recent[Sequence[PackageSummary]] = field(factory=lambda: Recent(MAX_LISTS), init=False)
     _digests: Recent[str] = field(factory=lambda: Recent(MAX_DIGESTS), init=False)
 
     async def p2(self, audience: Audience, name: str, base: str, *, dev: bool) -> Published:
@@ -155,7 +157,7 @@ class Publishing:
         missing = [view for view in views if self._digests.get(("v1", *view.key, base)) is None]
         for at in range(0, len(missing), READ_AT_ONCE):
             some = missing[at : at + READ_AT_ONCE]
-            stored = await self._versions.of_packages([view.package.id for view in some])
+            stored = await self._versions.chosen([number for view in some for number in view.ids()])
             sums = [await self._sums(view.package) for view in some]
             made = await self._in_thread(_v1_digests, some, stored, sums, self.rules, base)
             for view, digest in zip(some, made, strict=True):
@@ -165,8 +167,17 @@ class Publishing:
 
     async def names(self, audience: Audience) -> Sequence[str]:
         """Return the names of the packages that this audience sees, in the order of ids."""
+        return [package.name for package in await self._packages(audience)]
+
+    async def _packages(self, audience: Audience) -> Sequence[PackageSummary]:
+        """Return the packages that this audience sees, in the order of ids; remembered, as roots ask several times."""
         contents = await self.catalogue.contents()
-        return [package.name for package in contents.by_name.values() if audience.sees(package)]
+        key = (audience.key, contents.revision)
+        held = self._seen_packages.get(key)
+        if held is None:
+            held = [package for package in contents.by_name.values() if audience.sees(package)]
+            self._seen_packages.keep(key, held)
+        return held
 
     async def _view(self, audience: Audience, name: str) -> _View:
         package = (await self.catalogue.contents()).by_name.get(name)
@@ -175,8 +186,7 @@ class Publishing:
         return self._seen(audience, package, await self.catalogue.index(package))
 
     async def _views(self, audience: Audience) -> Sequence[_View]:
-        contents = await self.catalogue.contents()
-        packages = [package for package in contents.by_name.values() if audience.sees(package)]
+        packages = await self._packages(audience)
         indexes = await self.catalogue.indexes(packages)
         views = [self._seen(audience, package, indexes[package.id]) for package in packages]
         return [view for view in views if any(view.seen)]
@@ -204,7 +214,7 @@ class Publishing:
         return await self._flights.join("\n".join(map(str, key)), start)
 
     async def _p2(self, view: _View, base: str, *, dev: bool) -> tuple[str, Finished]:
-        stored = [version for version in await self._stored(view) if version.is_dev == dev]
+        stored = await self._stored(view.ids(dev=dev))
         sums = await self._sums(view.package)
         advisories = () if dev else await self._advisories(view.package)
 
@@ -215,7 +225,7 @@ class Publishing:
         return await self._in_thread(work)
 
     async def _v1(self, view: _View, base: str) -> tuple[str, Finished]:
-        stored, sums = await self._stored(view), await self._sums(view.package)
+        stored, sums = await self._stored(view.ids()), await self._sums(view.package)
 
         def work() -> tuple[str, Finished]:
             body = addressed(v1_document(view.package, stored, self.rules, sums), base)
@@ -223,29 +233,23 @@ class Publishing:
 
         return await self._in_thread(work)
 
-    async def _stored(self, view: _View) -> Sequence[StoredVersion]:
-        return _chosen(view, await self._versions.of_package(view.package.id))
+    async def _stored(self, ids: Sequence[int]) -> Sequence[StoredVersion]:
+        return list((await self._versions.chosen(ids)).values())
 
     async def _sums(self, package: PackageSummary) -> Mapping[str, str]:
         return await self._checksums(package.id)
 
 
-def _chosen(view: _View, stored: Sequence[StoredVersion]) -> Sequence[StoredVersion]:
-    """Leave out what the audience does not see, and what came after its index was read."""
-    ids = view.ids()
-    return [version for version in stored if version.id in ids]
-
-
 def _v1_digests(
     views: Sequence[_View],
-    stored: Mapping[int, Sequence[StoredVersion]],
+    stored: Mapping[int, StoredVersion],
     sums: Sequence[Mapping[str, str]],
     rules: DistRules,
     base: str,
 ) -> Sequence[str]:
     digests = []
     for view, checksums in zip(views, sums, strict=True):
-        versions = _chosen(view, stored.get(view.package.id, ()))
+        versions = [stored[number] for number in view.ids() if number in stored]
         body = addressed(v1_document(view.package, versions, rules, checksums), base)
         digests.append(sha256(body).hexdigest())
     return digests
@@ -256,9 +260,9 @@ def addressed(body: bytes, base: str) -> bytes:
     return body.replace(HOST.encode(), base.encode())
 
 
-def finish(body: bytes) -> Finished:
+def finish(body: bytes, level: int = GZIP_LEVEL) -> Finished:
     """Compress a document, to the same bytes every time. Blocking."""
-    compressor = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
+    compressor = zlib.compressobj(level, zlib.DEFLATED, 31)
     return Finished(body=body, gzipped=compressor.compress(body) + compressor.flush())
 
 

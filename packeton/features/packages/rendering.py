@@ -15,6 +15,8 @@ from packeton.interfaces.packages import PackageSummary, StoredVersion
 
 __all__ = ["HOST", "DistRules", "p2_document", "published", "v1_document"]
 
+CHANGED = (b'"dist":', b'"abandoned":')
+"""Keys of a stored version that may have to be replaced."""
 HOST = "__host_unset__"
 """Stands in documents for the address under which the client reaches us. Source: the reference."""
 
@@ -50,12 +52,20 @@ def published(
         checksums: SHA-1 of zips that were built, by dist reference.
     """
     version: JsonObject = orjson.loads(stored.document)
+    return {**version, **_ours(version.get("dist"), stored, package, rules, checksums)}
+
+
+def _ours(
+    own: Any, stored: StoredVersion, package: PackageSummary, rules: DistRules, checksums: Mapping[str, str]
+) -> JsonObject:
+    """Return what stands in a published version in place of, or besides, what its source says."""
+    ours: JsonObject = {}
     reference = stored.dist_reference
     if reference is not None and (rules.replace or package.repo_type.has_own_dist):
-        version["dist"] = _our_dist(version.get("dist"), package, reference, rules, checksums)
+        ours["dist"] = _our_dist(own, package, reference, rules, checksums)
     if package.abandoned:
-        version["abandoned"] = package.replacement or True
-    return version
+        ours["abandoned"] = package.replacement or True
+    return ours
 
 
 def _our_dist(
@@ -89,9 +99,22 @@ def p2_document(
 def v1_document(
     package: PackageSummary, versions: Sequence[StoredVersion], rules: DistRules, checksums: Mapping[str, str]
 ) -> bytes:
-    """Return a `p/` document of these versions."""
-    objects = {
-        stored.version: as_v1(published(stored, package, rules, checksums), stored.id)
-        for stored in sorted(versions, key=lambda stored: version_key(stored.normalized), reverse=True)
+    """Return a `p/` document of these versions, put together out of the stored ones' bytes where that can be."""
+    ordered = sorted(versions, key=lambda stored: version_key(stored.normalized), reverse=True)
+    objects = b",".join(
+        orjson.dumps(stored.version) + b":" + _v1_object(stored, package, rules, checksums) for stored in ordered
+    )
+    return b'{"packages":{' + orjson.dumps(package.name) + b":{" + objects + b"}}}"
+
+
+def _v1_object(
+    stored: StoredVersion, package: PackageSummary, rules: DistRules, checksums: Mapping[str, str]
+) -> bytes:
+    """Return a version as Composer 1 gets it; what only adds keys is appended without reading the document."""
+    if stored.is_default or stored.is_dev or any(key in stored.document for key in CHANGED):
+        return orjson.dumps(as_v1(published(stored, package, rules, checksums), stored.id))
+    added = _ours(None, stored, package, rules, checksums) | {
+        "version_normalized_v2": stored.normalized,
+        "uid": stored.id,
     }
-    return orjson.dumps({"packages": {package.name: objects}})
+    return stored.document[:-1] + b"," + orjson.dumps(added)[1:]

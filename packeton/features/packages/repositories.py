@@ -22,6 +22,8 @@ __all__ = ["Repositories", "RootRules"]
 
 MAX_ROOTS = 5_000
 MAX_ACTIONS = 50_000
+GZIP_LEVEL = 4
+"""Roots are made for each kind of caller, and names and digests do not become much smaller by trying harder."""
 
 
 @frozen(kw_only=True)
@@ -157,9 +159,9 @@ class Repositories:
 
 
 def _addressed(body: bytes, base: str) -> Finished:
-    return finish(addressed(body, base))
+    return finish(addressed(body, base), GZIP_LEVEL)
 
 
 def _finished_providers(digests: Mapping[str, str]) -> Finished:
     providers: dict[str, Any] = {name: {"sha256": digest} for name, digest in sorted(digests.items())}
-    return finish(orjson.dumps({"providers": providers}))
+    return finish(orjson.dumps({"providers": providers}), GZIP_LEVEL)

@@ -117,6 +117,20 @@ class VersionTests(RecordsTestCase):
         stored = self.ok(self.versions.of_package(self.package.id))
         self.assertEqual([(C, "tag:v1.0")], [(version.dist_reference, version.ref) for version in stored])
 
+    def test_chosen(self) -> None:
+        """Versions by their ids, and the default branch's; hidden ones and those that are gone are missing."""
+        self.apply(
+            outcome("tag:v1.0", A, self.draft("v1.0", "1.0.0.0", A)),
+            outcome("branch:main", B, self.draft("dev-main", "dev-main", B, is_default=True)),
+        )
+        first, main = self.ok(self.versions.of_package(self.package.id))
+        self.assertEqual({first.id: first, main.id: main}, self.ok(self.versions.chosen([main.id, first.id, 99])))
+        self.assertEqual({}, self.ok(self.versions.chosen([])))
+        self.assertEqual(main, self.ok(self.versions.default(self.package.id)))
+        self.ok(self.versions.hide(self.package.id, ["dev-main"]))
+        self.assertEqual({first.id: first}, self.ok(self.versions.chosen([main.id, first.id])))
+        self.assertIsNone(self.ok(self.versions.default(self.package.id)))
+
     def test_old_references_stay(self) -> None:
         """The commit that a branch was at, and that of a tag that is gone, are still known."""
         self.apply(outcome("branch:main", A, self.draft("dev-main", "dev-main", A)))
