@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 from xml.etree import ElementTree as ET
 
 from packeton.adapters.vcs import ssh
@@ -27,6 +27,8 @@ from packeton.interfaces.vcs import RefKind, VcsKind
 __all__ = ["SvnCheckout"]
 
 MAX_XML_BYTES = 64 * 2**20
+ITS_OWN = ("E170000", "E210005", "E160013", "E200009")
+"""What the server itself says of a repository or path that is not there, in place of ssh."""
 ABSENT = ("E160013", "E200009", "E170000", "W160013", "W170000")
 
 
@@ -40,7 +42,7 @@ class SvnCheckout(Checkout):
         self._program = program
         self._folder = folder
         self._environment = environment
-        self._base = real_local_path(job).as_uri() if job.address.is_local else job.address.url.rstrip("/")
+        self._base = _base(job)
         self._tips = self._look()
         branches = [tip.name for tip in self._tips if tip.kind == RefKind.BRANCH]
         self.default = "trunk" if "trunk" in branches else next(iter(branches), None)
@@ -55,7 +57,9 @@ class SvnCheckout(Checkout):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="svn-")))
             environment = {}
             if job.address.scheme == "svn+ssh":
-                environment["SVN_SSH"] = shlex.join(stack.enter_context(ssh.login(job)).command)
+                command = stack.enter_context(ssh.login(job)).command
+                port = () if job.address.port is None else ("-p", str(job.address.port))
+                environment["SVN_SSH"] = shlex.join((*command, *port))
             _configure(job, folder)
             checkout = cls(job, found(job, "svn"), folder, environment)
             for key in ssh.new_host_keys(job.folder, keys):
@@ -181,9 +185,20 @@ class SvnCheckout(Checkout):
         return call([self._program, command, *options, *arguments], self._environment, text=text)
 
     def _meaning(self, outcome: Outcome) -> VcsFailed:
-        if self._job.address.scheme == "svn+ssh" and "E170000" not in outcome.said:
+        if self._job.address.scheme == "svn+ssh" and not any(code in outcome.said for code in ITS_OWN):
             return ssh.explain(self._job, outcome.said)
         return meaning(self._job, outcome.said)
+
+
+def _base(job: Job) -> str:
+    """Return the address for svn; it would take the port in one of svn+ssh for a part of the host's name."""
+    address = job.address
+    if address.is_local:
+        return real_local_path(job).as_uri()
+    if address.scheme != "svn+ssh" or address.port is None:
+        return address.url.rstrip("/")
+    parts = urlsplit(address.url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.removesuffix(f":{address.port}"))).rstrip("/")
 
 
 def _tip(kind: RefKind, name: str, path: str, revision: str, time: float) -> Tip:

@@ -124,6 +124,7 @@ def _checked(address: VcsAddress) -> VcsAddress:
         raise Invalid("the address names no usable host")
     if address.user and not USER.fullmatch(address.user):
         raise Invalid(f"the user in the address cannot be used; {ADVICE}")
-    if UNUSABLE.search(address.path) or address.path.lstrip("/").startswith("-"):
+    path = address.path.replace(" ", "") if address.scheme in {"http", "https"} else address.path  # as Azure DevOps has
+    if UNUSABLE.search(path) or address.path.lstrip("/").startswith("-"):
         raise Invalid("the path in the address cannot be used")
     return address
