@@ -62,7 +62,7 @@ class TroubleTests(TestCase):
         """What was good and goes bad is served as it was, date and all."""
         root = fetch(f"{self.server.url}/mirror/good/packages.json")
         document = fetch(f"{self.server.url}/mirror/good/p2/acme/foo.json")
-        for fault in (Fault("html", times=None), Fault("cut", at=20, times=None), Fault("status", at=401, times=None)):
+        for fault in (Fault("status", at=404, times=None), Fault("html", times=None), Fault("cut", at=20, times=None), Fault("status", at=401, times=None)):
             self.origin.fault("/packages.json", fault)
             self.origin.fault("/p2/acme/foo.json", fault)
             for before, path in ((root, "packages.json"), (document, "p2/acme/foo.json")):

@@ -42,6 +42,8 @@ NEGATIVE_FOR = timedelta(seconds=60)
 """How long an absence is taken for granted."""
 BACKWARDS_FOR = timedelta(hours=1)
 """How long an answer older than ours is taken for a lagging replica of upstream."""
+GONE_AFTER = timedelta(seconds=60)
+"""For so long upstream must stand by it that there is no more what we hold."""
 MAX_REMEMBERED = 50_000
 
 
@@ -66,6 +68,8 @@ class DocumentRequest:
     fresh_for: timedelta
     digest: str | None = None
     """`sha1:…` or `sha256:…` that the content must have: a copy that has it is fresh for ever, another one is not."""
+    may_go: Callable[[], Awaitable[bool]] | None = None
+    """Says if upstream's word that there is no more what we hold counts; None: it does."""
 
     def verify(self, content: bytes) -> None:
         """Check the content and its hash. Blocking; raises BadContent."""
@@ -102,6 +106,8 @@ class Documents:
     _stale_for: timedelta
     _flights: Flights[Document] = field(factory=Flights, init=False)
     _lagging: OrderedDict[str, datetime] = field(factory=OrderedDict, init=False)
+    _doubted: OrderedDict[str, datetime] = field(factory=OrderedDict, init=False)
+    """Since when upstream says that there is no more what we hold."""
     _impatient_until: datetime | None = field(default=None, init=False)
     """Until then upstream is known to be slow or away: who can have an old copy does not wait for it."""
 
@@ -198,6 +204,8 @@ class Documents:
         try:
             return await flight
         except NotFound:
+            if usable and await self.held(request.key) is not None:
+                return stale
             raise
         except (UpstreamFailed, DeferredTimedOut) as error:
             if not usable:
@@ -239,6 +247,7 @@ class Documents:
         head = await fill.head()
         if head.status in {404, 410}:
             await self._gone(request, head)
+        self._doubted.pop(request.key, None)
         if head.status == 304:
             return await self._confirmed(held, head)
         if held is not None and self._backwards(held, head):
@@ -296,10 +305,25 @@ class Documents:
     async def _gone(self, request: DocumentRequest, head: Head) -> None:
         """Write down that there is none, so that it is known also when upstream is away."""
         entry = head.entry(request.key, _marker(request), status=ABSENT)
-        if request.digest is not None and await self.held(request.key) is not None:
-            raise BadContent(f"{head.url}: the file of this hash is listed, and not there")
+        if await self.held(request.key) is not None:
+            if request.digest is not None:
+                raise BadContent(f"{head.url}: the file of this hash is listed, and not there")
+            if not await self._is_sure(request):
+                _remember(self._lagging, request.key, self._now())
+                log.warn("{url}: upstream has this no more; ours is kept until that is sure", url=head.url)
+                raise NotFound("upstream has this no more; ours is kept until that is sure")
+        self._doubted.pop(request.key, None)
         await self._storage.replace_by_nothing(entry)
         raise NotFound("upstream has no such document")
+
+    async def _is_sure(self, request: DocumentRequest) -> bool:
+        """Say if what we hold is to go: upstream stands by it for a while, and is well otherwise."""
+        since = self._doubted.get(request.key)
+        if since is None:
+            _remember(self._doubted, request.key, self._now())
+        if since is None or self._now() - since < GONE_AFTER:
+            return False
+        return request.may_go is None or await request.may_go()
 
     async def _confirmed(self, held: CacheEntry | None, head: Head) -> Document:
         assert held is not None, "304 is welcome only where a copy is held"

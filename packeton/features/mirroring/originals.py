@@ -421,8 +421,11 @@ class Originals:
         def check(content: bytes) -> object:
             return Root.read(content, self.root_url)
 
+        async def never() -> bool:
+            return False  # without it nothing is left; a repository that moved away is served as it was
+
         key = f"mirror/{self._alias}/packages.json"
-        return DocumentRequest(key=key, locate=locate, check=check, fresh_for=self._fresh_for())
+        return DocumentRequest(key=key, locate=locate, check=check, fresh_for=self._fresh_for(), may_go=never)
 
     def _file_request(self, included: Included) -> DocumentRequest:
         async def locate() -> str:
@@ -441,8 +444,21 @@ class Originals:
         self, key: str, locate: Callable[[], Awaitable[str]], digest: str | None = None
     ) -> DocumentRequest:
         return DocumentRequest(
-            key=key, locate=locate, check=check_package, fresh_for=self._fresh_for(), digest=digest
+            key=key,
+            locate=locate,
+            check=check_package,
+            fresh_for=self._fresh_for(),
+            digest=digest,
+            may_go=self._is_there,
         )
+
+    async def _is_there(self) -> bool:
+        """Say if upstream's root can be had now: where it cannot, nothing follows from a package that is missing."""
+        try:
+            await self.refresh_root()
+        except UpstreamFailed:
+            return False
+        return True
 
     def _metadata_key(self, name: PackageName, *, dev: bool) -> str:
         return f"mirror/{self._alias}/p2/{name}{'~dev' if dev else ''}.json"

@@ -1,6 +1,7 @@
 """Documents: fresh, refreshed behind, revalidated, stale, absent."""
 
 from datetime import timedelta
+from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -39,9 +40,11 @@ class DocumentsTests(SynchronousTestCase):
             Attempts(), lambda: 0.5, timedelta(days=1), timedelta(seconds=600),
         )  # fmt: skip
 
+    def request(self, **more: Any) -> DocumentRequest:
+        return DocumentRequest(key="k", locate=_locate, check=read_object, fresh_for=timedelta(seconds=60), **more)
+
     def ask(self) -> Deferred[Document]:
-        request = DocumentRequest(key="k", locate=_locate, check=read_object, fresh_for=timedelta(seconds=60))
-        return ensureDeferred(self.documents.find(request))
+        return ensureDeferred(self.documents.find(self.request()))
 
     def content(self, outcome: Outcome) -> bytes:
         document = self.successResultOf(self.ask())
@@ -144,12 +147,42 @@ class DocumentsTests(SynchronousTestCase):
         self.assertEqual(b'{"n":5}', self.content(Outcome.MISS))
 
     def test_gone(self) -> None:
-        """What upstream has no more is gone here too, body and all."""
+        """What upstream has no more is gone here too, body and all, once it stood by that for a minute."""
         self.hold()
         self.cache.clock.advance(1000)
-        self.client.answers.append(ScriptedResponse(status=404, body=b""))
+        for _ in range(2):
+            self.client.answers.append(ScriptedResponse(status=404, body=b""))
+        self.assertEqual(b'{"n":1}', self.content(Outcome.STALE))
+        self.assertEqual(b'{"n":1}', self.content(Outcome.HIT))
+        self.assertEqual(2, len(self.client.requests))
+        self.cache.clock.advance(1000)
         self.failureResultOf(self.ask(), NotFound)
         self.assertEqual({}, self.cache.blobs.blobs)
+
+    def test_flapping(self) -> None:
+        """What is missing now and then was never gone; asked for by name it is said to be missing, and stays."""
+        self.hold()
+        for number in range(4):
+            self.cache.clock.advance(1000)
+            missing = number % 2 == 0
+            self.client.answers.append(ScriptedResponse(status=404 if missing else 304, body=b""))
+            self.assertEqual(b'{"n":1}', self.content(Outcome.STALE if missing else Outcome.REVALIDATED))
+        self.client.answers.append(ScriptedResponse(status=404, body=b""))
+        self.failureResultOf(ensureDeferred(self.documents.refresh(self.request())), NotFound)
+        self.assertEqual(b'{"n":1}', self.content(Outcome.HIT))
+
+    def test_not_to_go(self) -> None:
+        """Where upstream's word does not count, what we hold stays, however long it stands by it."""
+
+        async def never() -> bool:
+            return False
+
+        self.hold()
+        for _ in range(3):
+            self.cache.clock.advance(1000)
+            self.client.answers.append(ScriptedResponse(status=404, body=b""))
+            document = self.successResultOf(ensureDeferred(self.documents.find(self.request(may_go=never))))
+            self.assertEqual(Outcome.STALE, document.outcome)
 
     def test_shared(self) -> None:
         """Two that ask at once cause one request; one that leaves takes nothing from the other."""
