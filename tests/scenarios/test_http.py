@@ -51,6 +51,8 @@ class HttpTestCase(TestCase):
 class MetadataTests(HttpTestCase):
     """Metadata as upstream gave it."""
 
+    settings: ClassVar[dict[str, object]] = {"reserved_vendors": ["inside"]}
+
     def test_verbatim_and_304(self) -> None:
         """The bytes are upstream's, the date too; the same date back gives an empty 304; nothing is fetched twice."""
         answer = self.get("p2/acme/foo.json")
@@ -101,9 +103,12 @@ class MetadataTests(HttpTestCase):
         self.assertEqual({"providers": []}, fetch(f"{base}/providers/psr/log-implementation.json").json())
         self.assertEqual({"filter": []}, fetch(root["filter"]["summary-url"]).json())
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        advisories = fetch(root["security-advisories"]["api-url"], "POST", form, b"packages%5B0%5D=acme%2Fapp")
+        api = root["security-advisories"]["api-url"]
+        advisories = fetch(api, "POST", form, b"packages%5B0%5D=inside%2Fsecret&packages%5B1%5D=acme%2Fapp")
         self.assertEqual({"advisories": {"acme/app": []}}, advisories.json())
-        self.assertIn(b"packages%5B0%5D=acme%2Fapp", self.origin.posted)
+        self.assertEqual({"advisories": {}}, fetch(api, "POST", form, b"packages%5B0%5D=inside%2Fsecret").json())
+        self.assertEqual([b"packages%5B0%5D=acme%2Fapp"], [body for body in self.origin.posted if b"packages" in body])
+        self.assertEqual(400, fetch(api, "POST", form, b"").status)
 
     def test_notifications(self) -> None:
         """Answered at once, passed on behind; nonsense is refused and not passed on."""

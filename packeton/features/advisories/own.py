@@ -57,7 +57,7 @@ class OwnAdvisories:
     async def about(self, audience: Audience, names: Iterable[str]) -> Mapping[str, Sequence[JsonObject]]:
         """Return advisories by name, of packages that this audience sees, and that have any."""
         contents, found = await self._catalogue.contents(), {}
-        for name in dict.fromkeys(names):
+        for name in names:
             package = contents.by_name.get(name)
             if package is not None and audience.sees(package):
                 listed = await self.of(package)

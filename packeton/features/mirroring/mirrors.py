@@ -1,6 +1,6 @@
 """One mirror: its root, its packages' metadata and its satellite resources, to be had if the policy lets them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -217,6 +217,20 @@ class Mirror:
             return answer
 
         return response.status, await self._in_thread(read)
+
+    async def advisories(self, names: Sequence[str]) -> tuple[int, JsonObject]:
+        """
+        Return upstream's answer about security advisories of those of *names* that may come from it.
+
+        Clients ask each repository about everything that they have installed; upstream learns of no names of ours.
+
+        Raises as `forward`.
+        """
+        allowed = await self.policy.allowed(names)
+        if not allowed:
+            return 200, {"advisories": {}}
+        body = urlencode([(f"packages[{number}]", name) for number, name in enumerate(allowed)]).encode()
+        return await self.forward(Resource.ADVISORIES, body, "application/x-www-form-urlencoded")
 
     async def notify(self, body: bytes) -> None:
         """Pass install notifications on, if upstream wants them; failures, and too many at once, are only logged."""

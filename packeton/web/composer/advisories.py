@@ -14,7 +14,7 @@ from packeton.web.bodies import read_posted
 from packeton.web.composer.packages import audience_of
 from packeton.web.responses import send_bytes
 
-__all__ = ["AdvisoryRoutes"]
+__all__ = ["AdvisoryRoutes", "asked_names"]
 
 MAX_NAMES = 10_000
 
@@ -38,13 +38,13 @@ class AdvisoryRoutes:
         Names that are no packages of ours, or none that this caller sees, are passed over. Source: packagist.org's API.
         """
         caller = await self._gate.reader(request)
-        found = await self._advisories.about(audience_of(caller), _names(request))
+        found = await self._advisories.about(audience_of(caller), asked_names(request))
         request.setHeader(b"cache-control", b"private, no-store")
         return send_bytes(request, orjson.dumps({"advisories": found}), "application/json")
 
 
-def _names(request: IRequest) -> Sequence[str]:
-    """Return the names that are asked about, in lower case. Raises Invalid: there is no list."""
+def asked_names(request: IRequest) -> Sequence[str]:
+    """Return the names that somebody wants advisories about, each once, in lower case. Raises Invalid: no list."""
     _, _, query = request.uri.partition(b"?")
     try:
         fields = [
@@ -57,4 +57,4 @@ def _names(request: IRequest) -> Sequence[str]:
     names = [value.lower() for name, value in fields if name.startswith("packages[") and name.endswith("]")]
     if not names:
         raise Invalid('Missing array of package names as the "packages" parameter')
-    return names
+    return list(dict.fromkeys(names))

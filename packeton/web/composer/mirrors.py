@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
 from packeton.core.composer.clients import generation_of
-from packeton.core.composer.metadata import read_object
+from packeton.core.composer.metadata import JsonObject, read_object
 from packeton.core.composer.names import PackageName
 from packeton.core.composer.roots import Resource
 from packeton.errors import BadContent, Invalid, NotFound
@@ -20,6 +20,7 @@ from packeton.features.mirroring.renditions import Renditions
 from packeton.web.access import Gate
 from packeton.web.addresses import Addresses
 from packeton.web.bodies import read_posted
+from packeton.web.composer.advisories import asked_names
 from packeton.web.composer.renditions import Make, send_rendition
 from packeton.web.responses import send_bytes, user_agent
 
@@ -130,8 +131,9 @@ class MirrorRoutes:
         return await self._forward(request, await self._mirror(request, alias), Resource.FILTER_API)
 
     async def advisories(self, request: IRequest, alias: str) -> bytes:
-        """Upstream's security advisories for the posted package names."""
-        return await self._forward(request, await self._mirror(request, alias), Resource.ADVISORIES)
+        """Upstream's security advisories for those of the posted names that may come from there."""
+        mirror = await self._mirror(request, alias)
+        return _send_posted(request, await mirror.advisories(asked_names(request)))
 
     async def notify(self, request: IRequest, alias: str) -> bytes:
         """Install notifications: answered at once, passed on in the background where configured."""
@@ -163,13 +165,20 @@ class MirrorRoutes:
 
     async def _forward(self, request: IRequest, mirror: Mirror, resource: Resource) -> bytes:
         content_type = request.requestHeaders.getRawHeaders(b"content-type", [b"application/octet-stream"])[0]
-        status, answer = await mirror.forward(resource, read_posted(request), content_type.decode("latin-1"))
-        request.setResponseCode(status)
-        request.setHeader(b"cache-control", b"no-store")
-        return send_bytes(request, json.dumps(answer).encode(), "application/json")
+        return _send_posted(
+            request, await mirror.forward(resource, read_posted(request), content_type.decode("latin-1"))
+        )
 
     async def _send(self, request: IRequest, mirror: Mirror, make: Make) -> bytes:
         return await send_rendition(request, mirror, make, self._renditions)
+
+
+def _send_posted(request: IRequest, answered: tuple[int, JsonObject]) -> bytes:
+    """Send on what upstream answered to something that was posted."""
+    status, answer = answered
+    request.setResponseCode(status)
+    request.setHeader(b"cache-control", b"no-store")
+    return send_bytes(request, json.dumps(answer).encode(), "application/json")
 
 
 def _metadata_file(vendor: str, file: str) -> tuple[PackageName, bool]:
