@@ -106,12 +106,19 @@ class WorkerService(Service):
         return not self._running and self._max_jobs is not None and self._begun >= self._max_jobs
 
     async def idle(self) -> None:
-        """Return once nothing runs, and nothing was due when the last job had ended; nor was left by a dead worker."""
+        """
+        Return once nothing runs, and nothing was due when the last job had ended; nor was left by a dead worker.
+
+        Raises:
+            StorageFailed: jobs cannot be had.
+        """
         await self._beat()
         await self.wake()
         while self._running:
             await DeferredList([running.ended() for running in self._running.values()])
             await self.wake()
+        if self._trouble is not None:
+            raise StorageFailed(self._trouble)
 
     def startService(self) -> None:
         """Begin."""

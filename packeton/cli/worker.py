@@ -8,6 +8,7 @@ import click
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, globalLogBeginner, globalLogPublisher, textFileLogObserver
+from twisted.python.failure import Failure
 
 from packeton import logs
 from packeton.assembly import Packeton, WorkerOptions, build
@@ -63,6 +64,10 @@ async def _work(packeton: Packeton, reactor: Any, options: WorkerOptions, *, onc
         if not stop.called:
             stop.callback(None)
 
+    def fail(reason: Failure) -> None:
+        if not stop.called:
+            stop.errback(reason)
+
     for number in (signal.SIGTERM, signal.SIGINT):  # once the reactor has set its own, which end us with the signal
         reactor.callWhenRunning(signal.signal, number, lambda *_: reactor.callFromThread(end))
     packeton.services.privilegedStartService()
@@ -73,7 +78,7 @@ async def _work(packeton: Packeton, reactor: Any, options: WorkerOptions, *, onc
     looking.start(0.2, now=False)
     reactor.callWhenRunning(log.info, "Doing jobs, {count} at once", count=options.at_once)
     if once:
-        Deferred.fromCoroutine(worker.idle()).addBoth(end)
+        Deferred.fromCoroutine(worker.idle()).addCallbacks(end, fail)
     try:
         await stop
     finally:

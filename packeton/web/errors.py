@@ -29,7 +29,7 @@ from packeton.errors import (
     UpstreamTimedOut,
 )
 
-__all__ = ["FORBIDDEN", "INTERNAL", "Missing", "install", "send_error", "send_failure", "status_of"]
+__all__ = ["FORBIDDEN", "INTERNAL", "STORAGE", "Missing", "install", "send_error", "send_failure", "status_of"]
 
 log = Logger()
 
@@ -52,6 +52,7 @@ STATUS: Final = {
 
 FORBIDDEN: Final = "Forbidden"
 INTERNAL: Final = "Internal Server Error"
+STORAGE: Final = "the server cannot read or write what it stores; its log says why"
 PROBLEM: Final = "https://tools.ietf.org/html/rfc2616#section-10"
 
 
@@ -97,7 +98,15 @@ def send_failure(request: IRequest, error: PacketonError) -> bytes:
     if isinstance(error, Unauthenticated):
         request.setHeader(b"www-authenticate", b'Basic realm="Packeton"')
     detail = str(error) if isinstance(error, NotAdmitted | NotHad) else None
-    return send_error(request, status_of(error), "Not Found" if isinstance(error, NotFound) else str(error), detail)
+    return send_error(request, status_of(error), _told(error), detail)
+
+
+def _told(error: PacketonError) -> str:
+    """Return what the client is told; where our database is, and what the disk says, is for the log."""
+    if isinstance(error, StorageFailed):
+        log.warn("A request could not be answered: {why}", why=str(error))
+        return STORAGE
+    return "Not Found" if isinstance(error, NotFound) else str(error)
 
 
 def install(app: Klein, missing: Missing | None = None) -> None:

@@ -12,7 +12,7 @@ from packeton.adapters.database.jobs import JobRecords
 from packeton.adapters.queues.local import LocalSignals
 from packeton.background.jobs import JobKinds, Jobs
 from packeton.background.workers import WorkerLimits, WorkerService
-from packeton.errors import Invalid, UpstreamFailed
+from packeton.errors import Invalid, StorageFailed, UpstreamFailed
 from packeton.interfaces.queues import Job, JobLog, JobOrder, JobOutcome, JobStatus, Priority, RunAgain
 from tests.support.store import MemoryCache
 
@@ -181,6 +181,19 @@ class WorkerTests(SynchronousTestCase):
         self.begun[0][2].callback(None)
         self.successResultOf(idle)
         self.assertEqual(JobStatus.COMPLETED, self.find(job).status)
+
+    def test_no_database(self) -> None:
+        """Who works only until nothing is due fails where that cannot be told."""
+
+        class Broken(JobRecords):
+            async def claim(self, *_: object, **__: object) -> Job | None:
+                raise StorageFailed("the disk is gone")
+
+        self.records = Broken(self.cache.database, str)
+        worker = self.make()
+        worker.running = True
+        self.addCleanup(setattr, worker, "running", False)
+        self.failureResultOf(Deferred.fromCoroutine(worker.idle()), StorageFailed)
 
     def test_dead_worker(self) -> None:
         """The job of a worker that died is taken over after a while; that of one that lives is not."""

@@ -120,6 +120,8 @@ class RedisLink(Service):
         return wrapped
 
     def _refused(self, failure: Failure) -> None:
+        if not self.running:  # we hung up on it
+            return
         log.error("Redis at {address} refused us: {why}", address=str(self._address), why=failure.getErrorMessage())
 
 

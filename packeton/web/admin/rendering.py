@@ -30,7 +30,7 @@ from packeton.features.access.subrepos import SubrepoDirectory
 from packeton.web.addresses import Addresses, IMountPoint
 from packeton.web.admin.forms import Form, posted_form
 from packeton.web.cookies import FORM, read_cookie, set_cookie
-from packeton.web.errors import FORBIDDEN, INTERNAL, status_of
+from packeton.web.errors import FORBIDDEN, INTERNAL, STORAGE, status_of
 from packeton.web.responses import send_bytes, set_head
 from packeton.web.sessions import CookieSessions, visitor_of
 
@@ -257,7 +257,8 @@ class Pages:
             log.warn("A page could not be made: {why}", why=str(error))
         hidden, denied = isinstance(error, NotFound), isinstance(error, Denied)
         title = "Not found" if hidden else "You may not do this" if denied else "That did not work"
-        text = "There is no such page, or you may not see it." if hidden else str(error)
+        text = STORAGE if isinstance(error, StorageFailed) else str(error)
+        text = "There is no such page, or you may not see it." if hidden else text
         if denied and text == FORBIDDEN:
             text = "Your account may not see this page."
         return self.render(visit, "error.html", status=status, title=title, text=text)
