@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from packeton.assembly import Packeton, build
+    from packeton.assembly.server import Packeton, build
     from packeton.config.loader import load_settings
     from packeton.config.settings import Settings
     from packeton.errors import ConfigurationInvalid, PacketonError
@@ -27,10 +27,10 @@ except PackageNotFoundError:  # run from a checkout that is not installed
 
 _HOMES = {
     "ConfigurationInvalid": "packeton.errors",
-    "Packeton": "packeton.assembly",
+    "Packeton": "packeton.assembly.server",
     "PacketonError": "packeton.errors",
     "Settings": "packeton.config.settings",
-    "build": "packeton.assembly",
+    "build": "packeton.assembly.server",
     "load_settings": "packeton.config.loader",
 }
 

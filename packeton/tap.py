@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
 from packeton import logs
-from packeton.assembly import Packeton, build
+from packeton.assembly.server import Packeton, build
 from packeton.config.loader import Loaded, load
 from packeton.errors import ConfigurationInvalid
 from packeton.web.server import PacketonSite

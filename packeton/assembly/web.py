@@ -28,8 +28,7 @@ from packeton.web.composer.dists import DistRoutes
 from packeton.web.composer.downloads import DownloadRoutes
 from packeton.web.composer.mirrors import MirrorRoutes
 from packeton.web.composer.packages import PackageRoutes
-from packeton.web.health import HealthRoutes
-from packeton.web.metrics import MetricRoutes
+from packeton.web.health import HealthRoutes, MetricRoutes
 from packeton.web.pages import PageRoutes
 from packeton.web.root import PacketonResource, Routes
 from packeton.web.uploads import UploadPlaces

@@ -9,7 +9,8 @@ import click
 
 from packeton.assembly.accounts import Accounts, open_accounts
 from packeton.assembly.store import Store
-from packeton.cli.options import read_settings, with_store
+from packeton.cli.options import read_settings
+from packeton.cli.stores import with_store
 from packeton.core.access.days import day_text, parse_day
 from packeton.errors import Invalid
 

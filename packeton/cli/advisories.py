@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from packeton.assembly import Parts
+from packeton.assembly.server import Parts
 from packeton.cli.accounts import as_json, print_json, print_table
 from packeton.cli.options import settings_options
 from packeton.cli.running import CONSOLE, with_parts

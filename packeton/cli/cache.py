@@ -6,9 +6,10 @@ from datetime import UTC
 
 import click
 
-from packeton.assembly import Store
-from packeton.cli.options import read_settings, settings_options, with_store
+from packeton.assembly.store import Store
+from packeton.cli.options import read_settings, settings_options
 from packeton.cli.progress import steps
+from packeton.cli.stores import with_store
 from packeton.config.units import size_text
 from packeton.core.caching.entries import CacheEntry
 from packeton.features.caching.housekeeping import Fault

@@ -9,7 +9,8 @@ from packeton.adapters.database.credentials import CredentialRecords
 from packeton.assembly.accounts import open_accounts
 from packeton.assembly.store import Store
 from packeton.cli.accounts import as_json, print_json, print_table
-from packeton.cli.options import read_settings, settings_options, with_store
+from packeton.cli.options import read_settings, settings_options
+from packeton.cli.stores import with_store
 from packeton.config.settings import Secret
 from packeton.features.packages.keyring import KEEP, KEPT, CredentialChange, Keyring
 from packeton.interfaces.credentials import Credential

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from twisted.internet.task import deferLater
 
-from packeton.assembly import Parts
+from packeton.assembly.server import Parts
 from packeton.background.timetable import LEASE, Entry, next_time
 from packeton.cli.accounts import print_table
 from packeton.cli.console import ConsoleCommand

@@ -12,7 +12,8 @@ from packeton.assembly.store import Store
 from packeton.cli.accounts import as_json as json_option
 from packeton.cli.accounts import print_json
 from packeton.cli.console import ConsoleCommand
-from packeton.cli.options import read_settings, settings_options, with_store
+from packeton.cli.options import read_settings, settings_options
+from packeton.cli.stores import with_store
 from packeton.config.settings import Secret
 from packeton.core.access.jwt import KeyPair, make_keys
 from packeton.errors import Conflict

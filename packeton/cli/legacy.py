@@ -8,7 +8,7 @@ from typing import Any
 import click
 import re2  # type: ignore[import-untyped]
 
-from packeton.assembly import Parts
+from packeton.assembly.server import Parts
 from packeton.cli.console import ConsoleCommand
 from packeton.cli.options import settings_options
 from packeton.cli.packages import build_zips

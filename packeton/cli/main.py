@@ -1,35 +1,66 @@
 """Argument parsing, exit codes, output."""
 
 import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Final
 
 import click
 
 from packeton import __version__
-from packeton.cli.advisories import advisory
-from packeton.cli.cache import cache
 from packeton.cli.console import console_options
-from packeton.cli.credentials import credential
-from packeton.cli.cron import clear_cache, compile_statistics, cron, debug_cron
-from packeton.cli.database import database, update_schema
-from packeton.cli.groups import group
-from packeton.cli.imports import import_packages
-from packeton.cli.keys import generate_keypair, keys
-from packeton.cli.legacy import clear_versions, download_versions, update_packages
-from packeton.cli.manager import user_manager
-from packeton.cli.mirrors import mirror
-from packeton.cli.packages import package
-from packeton.cli.settings import config
-from packeton.cli.subrepositories import subrepository
-from packeton.cli.syncs import sync_as_before
-from packeton.cli.tokens import token
-from packeton.cli.users import user
-from packeton.cli.worker import run_workers, worker
 from packeton.errors import PacketonError
 
 __all__ = ["main", "program"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "advisory": ("advisories", "advisory"),
+    "cache": ("cache", "cache"),
+    "config": ("settings", "config"),
+    "credential": ("credentials", "credential"),
+    "database": ("database", "database"),
+    "group": ("groups", "group"),
+    "import": ("imports", "import_packages"),
+    "keys": ("keys", "keys"),
+    "mirror": ("mirrors", "mirror"),
+    "package": ("packages", "package"),
+    "subrepository": ("subrepositories", "subrepository"),
+    "token": ("tokens", "token"),
+    "user": ("users", "user"),
+    "worker": ("worker", "worker"),
+    # under the reference's names
+    "cache:clear": ("cron", "clear_cache"),
+    "doctrine:schema:update": ("database", "update_schema"),
+    "okvpn:cron": ("cron", "cron"),
+    "okvpn:debug:cron": ("cron", "debug_cron"),
+    "packagist:clear:versions": ("legacy", "clear_versions"),
+    "packagist:download:versions": ("legacy", "download_versions"),
+    "packagist:jwt:generate-keypair": ("keys", "generate_keypair"),
+    "packagist:run-workers": ("worker", "run_workers"),
+    "packagist:stats:compile": ("cron", "compile_statistics"),
+    "packagist:sync:mirrors": ("syncs", "sync_as_before"),
+    "packagist:update": ("legacy", "update_packages"),
+    "packagist:user:manager": ("manager", "user_manager"),
+}
+"""By name: the module under `packeton.cli`, and what the command is called there."""
+
+
+class _Program(click.Group):
+    """Imports a command when it is asked for: what one of them needs may take seconds to import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"packeton.cli.{module}"), name)
+        return command
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="packeton")
 def program() -> None:
     """A private repository and streaming caching proxy for PHP Composer.
@@ -38,26 +69,6 @@ def program() -> None:
     """
 
 
-for command in (
-    config,
-    advisory,
-    cache,
-    credential,
-    database,
-    keys,
-    import_packages,
-    mirror,
-    package,
-    user,
-    token,
-    group,
-    subrepository,
-    worker,
-    *(clear_cache, compile_statistics, cron, debug_cron),
-    *(clear_versions, download_versions, generate_keypair, run_workers, sync_as_before, update_packages, update_schema,
-      user_manager),
-):
-    program.add_command(command)
 program.params.extend(console_options())
 
 

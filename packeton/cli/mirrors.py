@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 import click
 from attrs import asdict, evolve
 
-from packeton.assembly.mirroring import Mirroring
-from packeton.cli.options import read_settings, settings_options, with_mirrors
+from packeton.assembly.mirroring import Mirroring, open_mirroring
+from packeton.assembly.store import Store
+from packeton.cli.options import read_settings, settings_options
+from packeton.cli.stores import with_store
 from packeton.config.units import duration_text
 from packeton.core.caching.decisions import Choices, MirrorPackage, Phase
 from packeton.core.composer.lockfiles import names_in
@@ -43,8 +45,17 @@ def mirror() -> None:
 def on_mirrors(
     paths: tuple[str, ...], data: str | None, work: Callable[[Mirroring], Coroutine[Any, Any, T]]
 ) -> T:
-    """Run *work* on the mirrors of the settings."""
-    return with_mirrors(read_settings(paths, data), work)
+    """Run *work* on the mirrors of the settings and their store; as `with_store`."""
+    loaded = read_settings(paths, data)
+
+    async def on_store(store: Store) -> T:
+        mirroring = open_mirroring(store, loaded.environment)
+        try:
+            return await work(mirroring)
+        finally:
+            await mirroring.close()
+
+    return with_store(loaded.settings, on_store)
 
 
 @mirror.command(name="list")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from attrs import evolve
 
-from packeton.assembly import Parts
+from packeton.assembly.server import Parts
 from packeton.cli.accounts import as_json, print_json, print_table
 from packeton.cli.options import settings_options
 from packeton.cli.progress import steps

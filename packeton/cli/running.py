@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from twisted.internet.task import deferLater
 
-from packeton.assembly import Parts, WorkerOptions, build
-from packeton.cli.options import on_reactor, read_settings
+from packeton.assembly.server import Parts, WorkerOptions, build
+from packeton.cli.options import read_settings
 from packeton.cli.progress import steps
+from packeton.cli.stores import on_reactor
 from packeton.core.access.identities import Identity, Role, with_implied
 from packeton.errors import PacketonError
 from packeton.interfaces.queues import Job, JobStatus

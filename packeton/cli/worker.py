@@ -11,9 +11,10 @@ from twisted.logger import Logger, globalLogBeginner, globalLogPublisher, textFi
 from twisted.python.failure import Failure
 
 from packeton import logs
-from packeton.assembly import Packeton, WorkerOptions, build
+from packeton.assembly.server import Packeton, WorkerOptions, build
 from packeton.cli.console import ConsoleCommand
-from packeton.cli.options import on_reactor, read_settings, settings_options
+from packeton.cli.options import read_settings, settings_options
+from packeton.cli.stores import on_reactor
 from packeton.config.loader import Loaded
 
 __all__ = ["run_workers", "worker"]

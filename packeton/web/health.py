@@ -1,4 +1,4 @@
-"""GET /api/healthz: can we do our work?"""
+"""GET /api/healthz and /metrics: can we do our work, and what did we do?"""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 from klein import Klein
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 
@@ -14,9 +15,10 @@ from packeton.core.access.identities import Role
 from packeton.errors import PacketonError
 from packeton.interfaces.clocks import now_of
 from packeton.web.access import Gate
+from packeton.web.metrics import Metrics
 from packeton.web.responses import send_bytes
 
-__all__ = ["Check", "HealthRoutes"]
+__all__ = ["Check", "HealthRoutes", "MetricRoutes"]
 
 
 @frozen(kw_only=True)
@@ -86,3 +88,20 @@ class HealthRoutes:
 
 def _zulu(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class MetricRoutes:
+    """`/metrics`."""
+
+    def __init__(self, metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> None:
+        self._metrics = metrics
+        self._refresh = refresh
+
+    def install(self, app: Klein) -> None:
+        """Add these routes to *app*."""
+        app.route("/metrics", methods=["GET", "HEAD"])(self.metrics)
+
+    async def metrics(self, request: IRequest) -> bytes:
+        """All figures."""
+        await self._refresh()
+        return send_bytes(request, self._metrics.text(), CONTENT_TYPE_LATEST)

@@ -1,18 +1,15 @@
-"""GET /metrics: what happened, in the Prometheus text format."""
+"""What happened, counted; in the Prometheus text format."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from klein import Klein
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
-from twisted.web.iweb import IRequest
 
 from packeton.features.caching.fills import FillEvent
-from packeton.web.responses import send_bytes
 
-__all__ = ["MetricRoutes", "Metrics"]
+__all__ = ["Metrics"]
 
 SECONDS = (0.005, 0.02, 0.1, 0.5, 1, 2.5, 5, 10, 30)
 JOB_SECONDS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -50,6 +47,10 @@ class Metrics:
             "packeton_job_seconds", "From a job's start to its end", ["type"], registry=registry, buckets=JOB_SECONDS
         )
         self._registry = registry
+
+    def text(self) -> bytes:
+        """Return all figures, as `CONTENT_TYPE_LATEST` of `prometheus_client` says."""
+        return generate_latest(self._registry)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Add a figure that is read when asked for."""
@@ -98,20 +99,3 @@ class _Gauges(Collector):
         for value, figure in self._read().items():
             family.add_metric([value], figure)
         yield family
-
-
-class MetricRoutes:
-    """`/metrics`."""
-
-    def __init__(self, metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> None:
-        self._metrics = metrics
-        self._refresh = refresh
-
-    def install(self, app: Klein) -> None:
-        """Add these routes to *app*."""
-        app.route("/metrics", methods=["GET", "HEAD"])(self.metrics)
-
-    async def metrics(self, request: IRequest) -> bytes:
-        """All figures."""
-        await self._refresh()
-        return send_bytes(request, generate_latest(self._metrics.registry), CONTENT_TYPE_LATEST)

@@ -5,15 +5,12 @@ Every revision makes the tables of one subject; `tables/` says what they look li
 several processes that start at once one does it, and the others wait.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 import packeton.adapters.database.dialects  # noqa: F401  # for what it does to columns and tables
@@ -22,6 +19,7 @@ from packeton.errors import DatabaseRefused, StorageFailed
 
 __all__ = ["newest", "prepare", "revision_of", "upgrade"]
 
+REVISION: Final = re.compile(r"r([0-9]{4})_[a-z_]+\.py")
 LOCK_NUMBER: Final = 0x7061636B65746F6E
 """`packeton`."""
 LOCK_SECONDS: Final = 100
@@ -54,7 +52,7 @@ def check(connection: Connection) -> str | None:
         strangers = sorted(ours.intersection(inspect(connection).get_table_names()))
         if strangers:
             raise DatabaseRefused(f"the database has tables of another program: {', '.join(strangers[:3])}")
-    elif revision not in _known():
+    elif revision not in _revisions():
         raise DatabaseRefused(
             f"the database was used by a newer Packeton (its schema is {revision}, this program knows {newest()}):"
             " start that one, or restore a dump from before"
@@ -64,21 +62,33 @@ def check(connection: Connection) -> str | None:
 
 def upgrade(connection: Connection) -> None:
     """Bring the schema up to date, in the transaction of *connection*. Blocking."""
-    command.upgrade(_config(connection), "head")
+    from alembic import command  # rarely needed, and slow to import
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def revision_of(connection: Connection) -> str | None:
-    """Return the revision that the database has; None for an empty one."""
-    return MigrationContext.configure(connection).get_current_revision()
+    """Return the revision that the database has, as Alembic keeps it; None for an empty one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return revision
 
 
-def newest() -> str | None:
+def newest() -> str:
     """Return the revision that this program needs."""
-    return ScriptDirectory.from_config(_config(None)).get_current_head()
+    return _revisions()[-1]
 
 
-def _known() -> set[str]:
-    return {script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions()}
+def _revisions() -> list[str]:
+    """Return all revisions, oldest first: what the names of their files begin with."""
+    names = (REVISION.fullmatch(file.name) for file in (Path(__file__).parent / "versions").iterdir())
+    return sorted(name[1] for name in names if name is not None)
 
 
 @contextmanager
@@ -101,11 +111,3 @@ def _alone(connection: Connection) -> Iterator[None]:
             connection.execute(text("SELECT RELEASE_LOCK(CONCAT(:name, '.', MD5(DATABASE())))"), name)
     else:
         yield
-
-
-def _config(connection: Connection | None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
