@@ -17,6 +17,7 @@ from packeton.features.hooks.incoming import HookRules, IncomingHooks
 from packeton.features.packages.changelogs import Changelogs
 from packeton.features.packages.dependents import Dependents
 from packeton.features.packages.editing import Editing
+from packeton.features.packages.favourites import Favourites
 from packeton.features.packages.importing import IMPORT, Importing, ImportJobs
 from packeton.features.packages.pushing import Pushing
 from packeton.features.packages.searching import Searching
@@ -28,6 +29,7 @@ from packeton.interfaces.clocks import now_of
 from packeton.interfaces.queues import Priority
 from packeton.web.access import Gate
 from packeton.web.addresses import Addresses
+from packeton.web.api.favourites import FavouriteApi
 from packeton.web.api.hooks import HookRoutes
 from packeton.web.api.imports import ImportApi
 from packeton.web.api.jobs import JobRoutes
@@ -37,6 +39,7 @@ from packeton.web.api.search import SearchApi
 from packeton.web.api.security import SecurityApi
 from packeton.web.api.statistics import StatisticsApi
 from packeton.web.api.uploads import UploadApi
+from packeton.web.changing import ChangeGate
 from packeton.web.root import Routes
 from packeton.web.sessions import CookieSessions
 
@@ -58,6 +61,7 @@ class Api:
     statistics: Statistics
     searching: Searching
     importing: Importing
+    favourites: Favourites
 
 
 def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -> Api:
@@ -68,22 +72,25 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
     dependents = Dependents(packages.catalogue, LinkRecords(database), store.in_thread)
     submitting = Submitting(
         records, accounts.subrepos, revisions, packages.accesses, packages.checkouts, checks, packages.library,
-        packages.scheduling, now, local,
+        packages.scheduling, now, packages.hook_secrets, local,
     )  # fmt: skip
     editing = Editing(
         records, packages.counters, revisions, checks, packages.library, packages.scheduling, packages.accesses,
-        packages.checkouts, now, (accounts.groups.rename_package, accounts.subrepos.rename_package), local,
+        packages.checkouts, now, packages.hook_secrets, packages.versions,
+        (accounts.groups.rename_package, accounts.subrepos.rename_package), local,
     )  # fmt: skip
     viewing = Viewing(
         records, packages.versions, packages.counters, accounts.users, accounts.groups, dist_rules(settings),
-        dependents, store.in_thread, now,
+        dependents, packages.favourites, store.in_thread, now,
     )  # fmt: skip
     submit = partial(submitting.submit, priority=Priority.NORMAL)  # whoever pushes goes before an import
     work.kinds.register(IMPORT, ImportJobs(submit), timeout=timedelta(hours=6))
     statistics = Statistics(packages.catalogue, viewing, packages.counters, now)
     work.timetable.append(Entry(name="old counters", expression="30 3 * * *", work=statistics.forget))
     return Api(
-        hooks=IncomingHooks(records, packages.scheduling, store.in_thread, _hook_rules(settings)),
+        hooks=IncomingHooks(
+            records, packages.scheduling, store.in_thread, packages.hook_secrets, _hook_rules(settings)
+        ),
         watching=JobWatching(work.jobs.records, store.reactor),
         submitting=submitting,
         editing=editing,
@@ -93,6 +100,7 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
         pushing=Pushing(records, editing, submitting, packages.library),
         statistics=statistics,
         searching=Searching(packages.catalogue, SearchRecords(database), dependents),
+        favourites=Favourites(packages.favourites, records, now),
         importing=Importing(records, packages.foreign, work.jobs.put, settings.max_import),
     )
 
@@ -101,13 +109,15 @@ def api_routes(
     api: Api, gate: Gate, addresses: Addresses, sessions: CookieSessions, packages: Packages, store: Store
 ) -> Sequence[Routes]:
     """Return the routes."""
+    changes = ChangeGate(gate, sessions)
     return [
         HookRoutes(gate, api.hooks),
         JobRoutes(gate, api.watching, store.reactor),
-        PackageApi(gate, addresses, api.submitting, api.editing, api.viewing, api.dependents, api.changelogs),
-        UploadApi(gate, api.pushing, packages.library, packages.upload_files, store.in_thread, sessions),
+        PackageApi(gate, changes, addresses, api.submitting, api.editing, api.viewing, api.dependents, api.changelogs),
+        UploadApi(gate, api.pushing, packages.library, packages.upload_files, store.in_thread, changes),
         StatisticsApi(gate, addresses, api.statistics, api.editing, api.viewing),
         ImportApi(gate, api.importing),
+        FavouriteApi(gate, changes, api.favourites, api.editing),
         SecurityApi(gate, api.editing, packages.advisories),
         SearchApi(gate, addresses, api.searching, api.dependents, api.viewing),
         OpenApiRoutes(gate, addresses),

@@ -14,6 +14,7 @@ from attrs import define, evolve
 from packeton.adapters.database.archives import ArchiveRecords, UploadRecords
 from packeton.adapters.database.credentials import CredentialRecords
 from packeton.adapters.database.downloads import DownloadRecords
+from packeton.adapters.database.hooks import FavouriteRecords, HookSecrets
 from packeton.adapters.database.packages import PackageRecords
 from packeton.adapters.database.versions import VersionRecords
 from packeton.adapters.files import DirectoryStore
@@ -79,6 +80,8 @@ class Packages:
     versions: VersionRecords
     credentials: CredentialRecords
     keyring: Keyring
+    hook_secrets: HookSecrets
+    favourites: FavouriteRecords
     uploads: UploadRecords
     library: Uploads
     upload_files: DirectoryStore
@@ -168,6 +171,8 @@ def open_packages(
         versions=versions,
         credentials=credentials,
         keyring=Keyring(credentials, store.in_thread, now),
+        hook_secrets=HookSecrets(database, accounts.keys.sealer),
+        favourites=FavouriteRecords(database),
         uploads=uploads,
         library=Uploads(
             uploads, upload_files, frozenset(settings.artifacts.support_types), bounds, store.in_thread, now,

@@ -104,6 +104,7 @@ class Gate:
         role: Role | None = None,
         anonymous: bool = False,
         slug: str | None = None,
+        by_session: bool = False,
     ) -> Caller:
         """
         Return the caller.
@@ -113,6 +114,7 @@ class Gate:
             role: What the caller must have.
             anonymous: Anybody passes; the route then decides by the rules.
             slug: The sub-repository that the path names, where the route itself takes it from the path.
+            by_session: A session counts whatever the method; its form token was checked.
 
         Raises:
             Unauthenticated: no credentials, none that are good, or a token without the scope.
@@ -120,7 +122,7 @@ class Gate:
             NotFound: there is no such sub-repository, or none that the caller may know of.
             StorageFailed: it cannot be told now.
         """
-        caller = await self._caller(request, slug, self.audience.metadata, whole=False)
+        caller = await self._caller(request, slug, self.audience.metadata, whole=False, by_session=by_session)
         return _admitted(caller, scope, role, anonymous=anonymous)
 
     async def mirror_user(self, request: IRequest) -> Identity:
@@ -155,18 +157,22 @@ class Gate:
         caller = await self._caller(request, slug, self.audience.dists, whole=True)
         return _admitted(caller, Scope.METADATA, None, anonymous=self.audience.dists or _is_public(caller))
 
-    async def _caller(self, request: IRequest, slug: str | None, audience: bool, *, whole: bool) -> Caller:
-        identity, chosen = await self._identified(request, audience=audience)
+    async def _caller(
+        self, request: IRequest, slug: str | None, audience: bool, *, whole: bool, by_session: bool = False
+    ) -> Caller:
+        identity, chosen = await self._identified(request, audience=audience, by_session=by_session)
         repository = await self._repository(request, identity, slug or _slug_of(request), chosen, whole=whole)
         return Caller(identity=identity, repository=repository, address=self.addresses.client(request))
 
-    async def _identified(self, request: IRequest, *, audience: bool) -> tuple[Identity, int | None]:
+    async def _identified(
+        self, request: IRequest, *, audience: bool, by_session: bool = False
+    ) -> tuple[Identity, int | None]:
         """Return who calls, and the sub-repository chosen in its session."""
         credentials = read_credentials(request, query_tokens=self.query_tokens)
         if credentials is not None:
             address, agent = self.addresses.client(request), user_agent(request)
             return await self.authentication.identify(credentials, address=address, agent=agent), None
-        session = await self.sessions.caller(request) if request.method in SAFE else None
+        session = await self.sessions.caller(request) if by_session or request.method in SAFE else None
         if session is not None:
             return session.identity, session.subrepo
         return (evolve(ANONYMOUS, grants=self.audience.grants) if audience else ANONYMOUS), None

@@ -9,11 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from packeton.adapters.database.downloads import DownloadRecords
+from packeton.core.access.csrf import form_token
 from packeton.interfaces.downloads import Install
 from tests.scenarios.test_api import ApiTestCase
 from tests.scenarios.test_packages import TOKEN
+from tests.support.client import Answer
+from tests.support.people import Browser, Records
 
 BOUNDARY = "the-boundary-of-a-form"
+FORM = "application/x-www-form-urlencoded"
 
 
 def archive(manifest: dict[str, Any], **files: bytes) -> bytes:
@@ -135,6 +139,37 @@ class PushTests(ApiTestCase):
         self.assertEqual((400, {"error"}), (wrong.status, wrong.json().keys()))
 
 
+    def test_library_by_session(self) -> None:
+        """Pages take archives too: with the token of the session's forms, in the form or a header."""
+        records = Records(self.server.data)
+        self.addCleanup(records.close)
+        for name, roles in (("pages", {"ROLE_MAINTAINER"}), ("customer", set[str]())):
+            records.user(name, roles=frozenset(roles))
+        browser, customer = Browser(self.server.url), Browser(self.server.url)
+        self.assertEqual((303, 303), (browser.sign_in("pages").status, customer.sign_in("customer").status))
+        token = form_token(browser.cookies["packeton"])
+        content, before = archive({"name": "acme/paged", "version": "1.0.0"}), self.drafts()
+
+        def upload(by: Browser, body: bytes, **headers: str) -> Answer:
+            return by.send("POST", "/archive/upload", {"Content-Type": self.multipart, **headers}, body)
+
+        for body, headers in ((form("archive", content), {}), (form("archive", content, token="wrong"), {}), (form("archive", content), {"X-CSRF-Token": "x" * 43})):
+            refused = upload(browser, body, **headers)
+            self.assertEqual((403, "The form token is missing or wrong."), (refused.status, refused.json()["detail"]))
+        self.assertEqual(403, upload(customer, form("archive", content, token=form_token(customer.cookies["packeton"]))).status)
+        self.assertEqual(before, self.drafts())
+        first = upload(browser, form("archive", content, token=token))
+        self.assertEqual(201, first.status, first.body)
+        second = upload(browser, form("archive", content), **{"X-CSRF-Token": token})
+        listed = [one["id"] for one in browser.get("/archive/list").json()]
+        self.assertEqual([second.json()["id"], first.json()["id"]], listed[:2])
+        for number in listed[:2]:
+            path = f"/archive/remove/{number}"
+            self.assertEqual((403, 204), (browser.send("DELETE", path, {}, None).status, browser.send("DELETE", path, {"X-CSRF-Token": token}, None).status))
+        made = self.send("/api/update-package", {}, None)
+        self.assertEqual((401, 401), (made.status, browser.send("POST", "/api/update-package", {"X-CSRF-Token": token}, b"{}").status))
+
+
 class FigureTests(ApiTestCase):
     """R21 to R24, R27, providers."""
 
@@ -205,3 +240,34 @@ class FigureTests(ApiTestCase):
         number = self.installation.do(self.installation.versions.index(self.packages["acme/tagged"].id))[0].id
         self.assertIn("psr/log-implementation", self.get(f"/versions/{number}.json", "dev").json()["content"])
         self.assertEqual((404, 404), (self.get(f"/versions/{number}.json", "user1").status, self.get("/versions/999999.json", "dev").status))
+
+    def test_favourites(self) -> None:
+        """Everybody's own; counted wherever installs are."""
+        path, name = "/users/user2/favorites", "okvpn/cron-bundle"
+        body = b"package=okvpn%2Fcron-bundle"
+        self.assertEqual((403, 401), (self.get(path, "dev", "POST", body, Content_Type=FORM).status, self.get(path, None, "POST", body, Content_Type=FORM).status))
+        for _ in range(2):
+            self.assertEqual((201, {"status": "success"}), ((answer := self.get(path, "user2", "POST", body, Content_Type=FORM)).status, answer.json()))
+        self.assertEqual(201, self.send("/users/user1/favorites", {"package": name}, "user1").status)
+        self.assertEqual((404, 400), (self.send("/users/user1/favorites", {"package": "okvpn/satis-api"}, "user1").status, self.send("/users/user1/favorites", {"package": 1}, "user1").status))
+        self.assertEqual({"packageNames": [name]}, self.get(f"{path}.json", "user2").json())
+        self.assertEqual(2, self.get(f"/api/packages/{name}", "dev").json()["package"]["favers"])
+        self.assertEqual(2, self.get(f"/packages/{name}/downloads.json", "dev").json()["package"]["favers"])
+        self.assertEqual(2, self.get("/search.json?q=cron", "user1").json()["results"][0]["favers"])
+        self.assertEqual([204, 404], [self.get(f"{path}/{name}", "user2", "DELETE").status for _ in range(2)])
+        self.assertEqual(1, self.get(f"/api/packages/{name}", "dev").json()["package"]["favers"])
+        self.assertEqual(204, self.get(f"/users/user1/favorites/{name}", "user1", "DELETE").status)
+
+    def test_delete_version(self) -> None:
+        """By who maintains the package or may delete packages; metadata is without it at once."""
+        package = self.packages["acme/tagged"]
+        number = next(one.id for one in self.installation.do(self.installation.versions.index(package.id)) if one.version == "1.0.0")
+        path = f"/versions/{number}/delete"
+        self.assertEqual((401, 404, 403, 403), tuple(self.get(path, user, "DELETE").status for user in (None, "user1", "user2", "dev")))
+        before = self.get("/p2/acme/tagged.json", "admin")
+        self.assertEqual(1, len(before.json()["packages"]["acme/tagged"]))
+        self.assertEqual((204, 404), (self.get(path, "admin", "DELETE").status, self.get(path, "admin", "DELETE").status))
+        after = self.get("/p2/acme/tagged.json", "admin", If_Modified_Since=before.headers["last-modified"])
+        self.assertEqual((200, []), (after.status, after.json()["packages"]["acme/tagged"]))
+        self.installation.update(package)
+        self.assertEqual(1, len(self.get("/p2/acme/tagged.json", "admin").json()["packages"]["acme/tagged"]))

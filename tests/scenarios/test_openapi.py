@@ -11,7 +11,7 @@ from tests.scenarios.test_api import ApiTestCase
 from tests.scenarios.test_packages import TOKEN
 
 EXAMPLES = 6
-UNHELPFUL = frozenset({"createPackage", "deletePackage", "deleteUser", "createUser", "importPackages"})
+UNHELPFUL = frozenset({"createPackage", "deletePackage", "deleteVersion", "deleteUser", "createUser", "importPackages"})
 """Operations that ask other servers, or remove what the others need."""
 
 

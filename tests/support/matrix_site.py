@@ -11,6 +11,7 @@ from unittest import TestCase
 
 from packeton.adapters.database.archives import ArchiveRecords
 from packeton.adapters.database.downloads import DownloadRecords
+from packeton.adapters.database.hooks import FavouriteRecords
 from packeton.adapters.database.packages import PackageRecords
 from packeton.adapters.database.search import LinkRecords, SearchRecords
 from packeton.adapters.database.versions import VersionRecords
@@ -39,6 +40,7 @@ from packeton.web.api.packages import PackageApi
 from packeton.web.api.search import SearchApi
 from packeton.web.api.security import SecurityApi
 from packeton.web.api.statistics import StatisticsApi
+from packeton.web.changing import ChangeGate
 from packeton.web.composer.advisories import AdvisoryRoutes
 from packeton.web.composer.archives import ArchiveRoutes
 from packeton.web.composer.downloads import DownloadRoutes
@@ -56,6 +58,15 @@ from tests.support.wire import Wire
 __all__ = ["SCOPES", "MatrixTestCase"]
 
 SCOPES = ("metadata", "packages:read", "packages:all", "feeds")
+
+
+class NoCookies:
+    """Nobody is signed in."""
+
+    found = cookie = None
+
+    async def of(self, _request: object) -> "NoCookies":
+        return self
 
 
 class NoCounters:
@@ -144,10 +155,10 @@ class MatrixTestCase(TestCase):
         packages, versions = PackageRecords(access.database), VersionRecords(access.database)
         counters, addresses, now = DownloadRecords(access.database), gate.addresses, access.now
         dependents = Dependents(catalogue, LinkRecords(access.database), immediately)
-        viewing = Viewing(packages, versions, counters, access.users, access.groups, rules, dependents, immediately, now)
+        viewing = Viewing(packages, versions, counters, access.users, access.groups, rules, dependents, FavouriteRecords(access.database), immediately, now)
         changelogs = Changelogs(Accesses(packages, left_out), left_out)
         editing = Editing(
-            packages, counters, access.revisions, left_out, left_out, left_out, left_out, left_out, now,
+            packages, counters, access.revisions, left_out, left_out, left_out, left_out, left_out, now, left_out, versions,
         )  # fmt: skip
         own = OwnAdvisories(catalogue, packages, access.revisions, now, lambda: "PKTN-1")
         statistics, searching = Statistics(catalogue, viewing, counters, now), Searching(catalogue, SearchRecords(access.database), dependents)
@@ -156,7 +167,7 @@ class MatrixTestCase(TestCase):
             cls.installed = [*lines]
 
         return [
-            PackageApi(gate, addresses, left_out, editing, viewing, dependents, changelogs),
+            PackageApi(gate, ChangeGate(gate, cast("Any", NoCookies())), addresses, left_out, editing, viewing, dependents, changelogs),
             SearchApi(gate, addresses, searching, dependents, viewing),
             SecurityApi(gate, editing, own),
             AdvisoryRoutes(gate, own),

@@ -22,6 +22,7 @@ __all__ = [
     "PackageFacts",
     "VersionFacts",
     "may_delete_package",
+    "may_delete_version",
     "may_edit_package",
     "may_fill_mirror",
     "may_update_package",
@@ -146,6 +147,11 @@ def may_update_package(identity: Identity, package: PackageFacts) -> bool:
 def may_delete_package(identity: Identity, package: PackageFacts, *, downloads: int) -> bool:
     """Say if the caller may delete the package: its maintainers may, unless it was installed often."""
     return identity.has(Role.DELETE_PACKAGES) or (_maintains(identity, package) and downloads <= MANY_DOWNLOADS)
+
+
+def may_delete_version(identity: Identity, package: PackageFacts) -> bool:
+    """Say if the caller may delete versions of the package."""
+    return identity.has(Role.DELETE_PACKAGES) or _maintains(identity, package)
 
 
 def _maintains(identity: Identity, package: PackageFacts) -> bool:

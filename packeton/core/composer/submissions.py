@@ -20,7 +20,7 @@ from packeton.errors import Invalid, InvalidFields
 __all__ = ["TYPES", "Submission", "read_submission", "uploads_of"]
 
 VCS_FIELDS: Final = ("repository", "credentials")
-COMMON: Final = ("visibleForAll", "disabledUpdate")
+COMMON: Final = ("visibleForAll", "disabledUpdate", "hookSecret")
 TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "vcs": (*VCS_FIELDS, *COMMON),
     "mono-repo": (*VCS_FIELDS, "name", "glob", "excludedGlob", "skipNotModifyTag", *COMMON),
@@ -42,6 +42,7 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 MAX_TEXT: Final = 64 << 10
 MAX_ITEMS: Final = 5_000
+MAX_SECRET: Final = 255
 MAX_ID: Final = 2**31 - 1
 
 
@@ -54,6 +55,8 @@ class Submission:
     url: str | None = None
     credential_id: int | None = None
     visible_for_all: bool | None = None
+    hook_secret: str | None = field(default=None, repr=False)
+    """With which the forge signs what it sends; None, where it was said: there is none any more."""
     settings: Mapping[str, Any] = field(factory=dict, repr=False)
     """Those that were said, by the names of `Package.settings`."""
     given: frozenset[str] = frozenset()
@@ -109,6 +112,7 @@ def _submission(repo_type: str, values: dict[str, Any]) -> Submission:
         url=values.pop("repository", None),
         credential_id=values.pop("credentials", None),
         visible_for_all=values.pop("visibleForAll", None),
+        hook_secret=values.pop("hookSecret", None),
         settings=values,
         given=given,
     )
@@ -161,6 +165,15 @@ def _numbers(value: Any) -> list[int]:
     if not isinstance(value, list) or len(value) > MAX_ITEMS:
         raise Invalid("must be a list of ids")
     return list(dict.fromkeys(_number(one) for one in value))
+
+
+def _secret(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    text = _text(value)
+    if not 8 <= len(text) <= MAX_SECRET or not text.isprintable():
+        raise Invalid(f"must have 8 to {MAX_SECRET} characters; null removes it")
+    return text
 
 
 def _name(value: Any) -> str:
@@ -261,4 +274,5 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "repositoryPath": _text,
     "visibleForAll": _flag,
     "disabledUpdate": _flag,
+    "hookSecret": _secret,
 }

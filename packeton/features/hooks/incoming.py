@@ -22,6 +22,7 @@ from packeton.errors import Denied, Invalid, Unauthenticated
 from packeton.features.packages.audiences import facts_of
 from packeton.features.packages.scheduling import Scheduling
 from packeton.interfaces.clocks import InThread
+from packeton.interfaces.hooks import IHookSecrets
 from packeton.interfaces.packages import IPackageRecords, Package
 from packeton.interfaces.queues import Job, Priority
 
@@ -60,6 +61,7 @@ class IncomingHooks:
     _packages: IPackageRecords
     _scheduling: Scheduling
     _in_thread: InThread
+    _secrets: IHookSecrets
     _rules: HookRules
 
     async def receive(self, hook: Hook, identity: Identity, repository: Repository | None) -> Sequence[Job]:
@@ -73,9 +75,9 @@ class IncomingHooks:
         """
         if hook.payload is None and not hook.names:
             raise Invalid(MISSING)
-        self._check_signature(hook)
         found = await self._found(hook)
         mine = [package for package in found if repository is None or repository.holds(package.name)]
+        mine = await self._signed(hook, mine)
         if not mine:
             raise Invalid(USELESS)
         allowed = [package for package in mine if may_update_package(identity, facts_of(package))]
@@ -83,14 +85,40 @@ class IncomingHooks:
             raise Denied("You may not update the packages that this hook is about.")
         return [await self._update(package) for package in allowed[:MAX_UPDATED]]
 
-    def _check_signature(self, hook: Hook) -> None:
-        """The token lets the caller in; the signature says that it was the forge that wrote the payload."""
-        secret = self._rules.secret
-        if secret is None or hook.payload is None:
+    async def _signed(self, hook: Hook, packages: Sequence[Package]) -> list[Package]:
+        """
+        Return those of the packages for which the signature is good: by their own secret, or else by the common one.
+
+        The token lets the caller in; the signature says that it was the forge that wrote the payload.
+
+        Raises:
+            Unauthenticated: It is good for none.
+        """
+        if hook.payload is None:
+            return [*packages]
+        if not packages:
+            self._check(hook, self._rules.secret)
+        own = await self._secrets.of([package.id for package in packages])
+        good: list[Package] = []
+        wrong: Unauthenticated | None = None
+        for package in packages:
+            secret = own.get(package.id)
+            try:
+                self._check(hook, self._rules.secret if secret is None else secret.reveal())
+            except Unauthenticated as error:
+                wrong = error
+            else:
+                good.append(package)
+        if wrong is not None and not good:
+            raise wrong
+        return good
+
+    def _check(self, hook: Hook, secret: str | None) -> None:
+        if secret is None:
             return
         good = verified(hook.headers, hook.body, secret)
         if good is None and not self._rules.allow_unsigned:
-            raise Unauthenticated("The hook is not signed: set the secret of packeton.hooks.secret at the forge too.")
+            raise Unauthenticated("The hook is not signed: enter our secret at the forge too.")
         if good is False:
             raise Unauthenticated("The signature of the hook is wrong: the forge signs with another secret than ours.")
 

@@ -8,18 +8,25 @@ from twisted.logger import Logger
 
 from packeton.core.access.identities import Identity
 from packeton.core.access.repositories import Repository
-from packeton.core.access.rules import may_delete_package, may_edit_package, may_update_package, sees_package
+from packeton.core.access.rules import (
+    may_delete_package,
+    may_delete_version,
+    may_edit_package,
+    may_update_package,
+    sees_package,
+)
 from packeton.core.composer.submissions import read_submission, uploads_of
 from packeton.errors import Denied, Invalid, NotFound, PacketonError
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.audiences import facts_of
 from packeton.features.packages.scheduling import Scheduling
-from packeton.features.packages.submitting import Checks, place_of
+from packeton.features.packages.submitting import Checks, place_of, secret_of
 from packeton.features.packages.updating import UpdateRequest
 from packeton.features.packages.uploads import Uploads
 from packeton.interfaces.clocks import Now
 from packeton.interfaces.downloads import IDownloadRecords
-from packeton.interfaces.packages import IPackageRecords, Package
+from packeton.interfaces.hooks import IHookSecrets
+from packeton.interfaces.packages import IPackageRecords, IVersionRecords, Package
 from packeton.interfaces.queues import Job, Priority
 from packeton.interfaces.revisions import IRevisions, Subject
 from packeton.interfaces.vcs import ICheckouts
@@ -45,6 +52,8 @@ class Editing:
     _accesses: Accesses
     _checkouts: ICheckouts
     _now: Now
+    _hook_secrets: IHookSecrets
+    _versions: IVersionRecords
     _forget: Sequence[Forget] = ()
     _local_paths: tuple[str, ...] = ()
 
@@ -88,6 +97,8 @@ class Editing:
         def edited(stored: Package) -> Package:
             return evolve(stored, **changes, settings={**stored.settings, **submission.settings})
 
+        if "hookSecret" in submission.given:
+            await self._hook_secrets.put(package.id, secret_of(submission))
         return await self.store(package.id, edited)
 
     async def store(self, package_id: int, change: Callable[[Package], Package]) -> tuple[Package, Job]:
@@ -151,6 +162,26 @@ class Editing:
         await self._forget_checkout(package)
         log.info("{name} was deleted by {who}", name=name, who=identity.name)
         return gone
+
+    async def remove_version(self, version_id: int, identity: Identity, repository: Repository | None) -> None:
+        """
+        Remove one version; it comes back with the next reading if it is still there.
+
+        Raises:
+            NotFound: There is none, or the caller does not see it. Denied.
+        """
+        version = await self._versions.get(version_id) if version_id < 2**31 else None
+        package = None if version is None else await self._packages.get(version.package_id)
+        if version is None or package is None:
+            raise NotFound("no such version")
+        await self.seen(package.name, identity, repository)
+        if not may_delete_version(identity, facts_of(package)):
+            raise Denied("You may not delete versions of this package.")
+        now = self._now()
+        await self._versions.remove(package.id, version.normalized, now)
+        await self._packages.touch(package.id, stable=not version.is_dev, dev=version.is_dev, at=now)
+        await self._revisions.bump(Subject.PACKAGES)
+        log.info("{name} {version} was deleted by {who}", name=package.name, version=version.version, who=identity.name)
 
     async def _forget_checkout(self, package: Package) -> None:
         """Remove the checkout, unless another package is read from it."""

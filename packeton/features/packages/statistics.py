@@ -10,7 +10,6 @@ from packeton.core.reports.series import Series, natural_average, series
 from packeton.errors import Invalid, NotFound
 from packeton.features.packages.audiences import Audience
 from packeton.features.packages.catalogue import Catalogue
-from packeton.features.packages.github import numbers_of
 from packeton.features.packages.viewing import Viewing, totals_document
 from packeton.interfaces.clocks import Now
 from packeton.interfaces.downloads import IDownloadRecords, Totals
@@ -54,7 +53,8 @@ class Statistics:
             for version in await self._viewing.versions(audience, package)
         }
         downloads = {"total": totals_document(whole), "versions": versions}
-        return {"package": {"name": package.name, "downloads": downloads, "favers": numbers_of(package).stars or 0}}
+        favers = await self._viewing.favers(package)
+        return {"package": {"name": package.name, "downloads": downloads, "favers": favers}}
 
     async def overview(self, audience: Audience, package: Package) -> JsonObject:
         """Return what a page with a diagram begins with."""

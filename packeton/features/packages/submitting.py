@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from attrs import define
 
+from packeton.config.settings import Secret
 from packeton.core.access.identities import Identity
 from packeton.core.access.repositories import Repository
 from packeton.core.composer.manifest_names import validate_package_name
@@ -18,12 +19,13 @@ from packeton.features.packages.uploads import Uploads
 from packeton.interfaces.accounts import ISubrepoRecords
 from packeton.interfaces.clocks import Now
 from packeton.interfaces.credentials import ICredentialRecords
+from packeton.interfaces.hooks import IHookSecrets
 from packeton.interfaces.packages import IPackageRecords, Package, RepoType
 from packeton.interfaces.queues import Job, Priority
 from packeton.interfaces.revisions import IRevisions, Subject
 from packeton.interfaces.vcs import ICheckouts
 
-__all__ = ["Checks", "Submitting", "place_of"]
+__all__ = ["Checks", "Submitting", "place_of", "secret_of"]
 
 
 def place_of(url: str | None, repo_type: RepoType) -> tuple[str | None, str | None]:
@@ -71,6 +73,7 @@ class Submitting:
     _uploads: Uploads
     _scheduling: Scheduling
     _now: Now
+    _hook_secrets: IHookSecrets
     _local_paths: tuple[str, ...] = ()
 
     async def submit(
@@ -97,7 +100,7 @@ class Submitting:
         name = submission.name or await self._name_of(drafted)
         package = self._drafted(submission, name, identity)
         try:
-            return await self._create(package, repository, priority)
+            return await self._create(package, repository, priority, secret_of(submission))
         except Conflict as error:
             where = "name" if package.url is None or package.repo_type is RepoType.PROXY else "repository"
             raise InvalidFields({where: f"A package with the name {package.name} already exists."}) from error
@@ -132,10 +135,16 @@ class Submitting:
         )
 
     async def _create(
-        self, package: Package, repository: Repository | None, priority: Priority = Priority.NOW
+        self,
+        package: Package,
+        repository: Repository | None,
+        priority: Priority = Priority.NOW,
+        hook_secret: Secret | None = None,
     ) -> tuple[Package, Job]:
         """Raises Conflict: the name is taken."""
         made = await self._packages.create(package)
+        if hook_secret is not None:
+            await self._hook_secrets.put(made.id, hook_secret)
         await self._uploads.take(uploads_of(made.settings))
         if repository is not None and not repository.holds(made.name):
             await self._subrepos.add_package(repository.id, made.name)
@@ -162,6 +171,11 @@ class Submitting:
         if not numbers:
             raise Invalid("choose an archive, or say the name of the package whose archives lie in repositoryPath")
         return await self._uploads.manifest(await self._uploads.get(numbers[0]))
+
+
+def secret_of(submission: Submission) -> Secret | None:
+    """Return the secret of hooks that was said."""
+    return None if submission.hook_secret is None else Secret(submission.hook_secret)
 
 
 def _name_in(content: bytes | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
-from attrs import define
+from attrs import define, frozen
 
 from packeton.core.access.days import day_text
 from packeton.core.access.rules import PackageFacts, VersionFacts, sees_package, visible_versions
@@ -17,9 +17,10 @@ from packeton.features.packages.rendering import HOST, DistRules, published
 from packeton.interfaces.accounts import IGroupRecords, IUserRecords
 from packeton.interfaces.clocks import InThread, Now
 from packeton.interfaces.downloads import IDownloadRecords, Totals
+from packeton.interfaces.hooks import IFavouriteRecords
 from packeton.interfaces.packages import IPackageRecords, IVersionRecords, Package, PackageSummary, StoredVersion
 
-__all__ = ["Counts", "Viewing", "summary_of", "totals_document"]
+__all__ = ["Counts", "Rows", "Viewing", "summary_of", "totals_document"]
 
 PAGE = 200
 MAX_LISTED = 20_000
@@ -61,6 +62,15 @@ class Counts(Protocol):
         """Return how many require and how many suggest it."""
 
 
+@frozen(kw_only=True)
+class Rows:
+    """Some packages as lists show them, with their installs and stars by id."""
+
+    rows: Sequence[JsonObject]
+    installs: Mapping[str, int]
+    favers: Mapping[str, int]
+
+
 @define
 class Viewing:
     """Documents of the API."""
@@ -72,6 +82,7 @@ class Viewing:
     _groups: IGroupRecords
     _rules: DistRules
     _counts: Counts
+    _favourites: IFavouriteRecords
     _in_thread: InThread
     _now: Now
 
@@ -120,8 +131,12 @@ class Viewing:
             raise NotFound("no such version")
         return stored.document
 
-    async def rows(self, names: Sequence[str]) -> tuple[Sequence[JsonObject], Mapping[str, int]]:
-        """Return what lists show of packages that the caller may see, and their installs by id."""
+    async def favers(self, package: Package) -> int:
+        """Return how many users starred a package, here and at GitHub."""
+        return (await self._favourites.counts([package.id]))[package.id] + (numbers_of(package).stars or 0)
+
+    async def rows(self, names: Sequence[str]) -> Rows:
+        """Return what lists show of packages that the caller may see."""
         found = [package for name in names if (package := await self._packages.find(name)) is not None]
         totals = await self._counters.totals([package.id for package in found], self._now().date())
         rows = [
@@ -137,7 +152,12 @@ class Viewing:
             }
             for package in found
         ]
-        return rows, {str(package.id): totals[package.id].total for package in found}
+        stars = await self._favourites.counts([package.id for package in found])
+        return Rows(
+            rows=rows,
+            installs={str(package.id): totals[package.id].total for package in found},
+            favers={str(one.id): stars[one.id] + (numbers_of(one).stars or 0) for one in found},
+        )
 
     async def _listed(self, audience: Audience, *, type_: str | None, vendor: str | None) -> Sequence[Package]:
         found: list[Package] = []
@@ -168,7 +188,7 @@ class Viewing:
             "dependents": dependents,
             "suggesters": suggesters,
             "downloads": totals_document(totals),
-            "favers": numbers.stars or 0,
+            "favers": await self.favers(package),
         }
         return {"package": document}
 

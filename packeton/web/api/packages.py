@@ -14,6 +14,7 @@ from packeton.web.access import Gate
 from packeton.web.addresses import Addresses
 from packeton.web.api.replies import MAX_PAGE, failed, query_of, reply
 from packeton.web.bodies import read_form, read_json_object
+from packeton.web.changing import ChangeGate
 from packeton.web.composer.packages import audience_of
 
 __all__ = ["PackageApi"]
@@ -28,6 +29,7 @@ class PackageApi:
     def __init__(
         self,
         gate: Gate,
+        changes: ChangeGate,
         addresses: Addresses,
         submitting: Submitting,
         editing: Editing,
@@ -36,6 +38,7 @@ class PackageApi:
         changelogs: Changelogs,
     ) -> None:
         self._gate = gate
+        self._changes = changes
         self._addresses = addresses
         self._submitting = submitting
         self._editing = editing
@@ -54,6 +57,8 @@ class PackageApi:
             ("/packages/<vendor>/<name>.json", READ, self.view),
             (of_one, ["PUT"], self.edit),
             (of_one, ["DELETE"], self.delete),
+            ("/packages/<vendor>/<name>", ["DELETE"], self.delete),
+            ("/versions/<int:number>/delete", ["DELETE"], self.delete_version),
             ("/packages/<vendor>/<name>", ["PUT"], self.refresh),
             (f"{of_one}/changelog", READ, self.changelog),
             ("/packages/<vendor>/<name>/changelog", READ, self.changelog),
@@ -105,15 +110,22 @@ class PackageApi:
 
     async def delete(self, request: IRequest, vendor: str, name: str) -> bytes:
         """Delete a package."""
-        caller = await self._gate.caller(request, scope=Scope.PACKAGES_ALL)
+        caller = await self._changes.caller(request, scope=Scope.PACKAGES_ALL)
         await self._editing.remove(f"{vendor}/{name}", caller.identity, caller.repository)
+        request.setResponseCode(204)
+        return b""
+
+    async def delete_version(self, request: IRequest, number: int) -> bytes:
+        """Delete a version; it comes back with the next reading if its tag or branch is still there."""
+        caller = await self._changes.caller(request, scope=Scope.PACKAGES_ALL)
+        await self._editing.remove_version(number, caller.identity, caller.repository)
         request.setResponseCode(204)
         return b""
 
     async def refresh(self, request: IRequest, vendor: str, name: str) -> bytes:
         """Have a package read, from its page or by who may."""
         try:
-            caller = await self._gate.caller(request, scope=Scope.PACKAGES_ALL)
+            caller = await self._changes.caller(request, scope=Scope.PACKAGES_ALL)
         except Unauthenticated as error:
             if isinstance(error, BadCredentials):
                 raise
@@ -152,7 +164,7 @@ class PackageApi:
         page = query_of(request).number("page", 1, most=MAX_PAGE)
         audience = audience_of(caller)
         found = await self._dependents.page(audience, name.lower(), page)
-        all_rows, downloads = await self._viewing.rows(found.names)
-        rows = [{key: row[key] for key in LISTED} for row in all_rows]
-        meta = {"downloads": downloads, "favers": dict.fromkeys(downloads, 0)}
+        listed = await self._viewing.rows(found.names)
+        rows = [{key: row[key] for key in LISTED} for row in listed.rows]
+        meta = {"downloads": listed.installs, "favers": listed.favers}
         return reply(request, {"packages": rows, "count": found.count, "meta": meta, "name": name})

@@ -63,7 +63,7 @@ class SearchApi:
         """What provides a package. Source: Composer's `providers-api`."""
         caller = await self._gate.reader(request)
         names = await self._dependents.providing(audience_of(caller), f"{vendor}/{name}".lower())
-        rows, _ = await self._viewing.rows(names[:MAX_PROVIDERS])
+        rows = (await self._viewing.rows(names[:MAX_PROVIDERS])).rows
         providers = [{key: row[key] for key in ("name", "description", "type")} for row in rows]
         return reply(request, {"providers": providers})
 

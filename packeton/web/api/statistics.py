@@ -85,17 +85,17 @@ class StatisticsApi:
 
 async def listed(viewing: Viewing, names: list[str], base: str) -> list[dict[str, object]]:
     """Return what lists of packages show, by Packagist's names."""
-    rows, installs = await viewing.rows(names)
+    found = await viewing.rows(names)
     return [
         {
             "name": row["name"],
             "description": row["description"] or "",
             "url": f"{base}/packages/{row['name']}",
             "repository": row["repository"] or "",
-            "downloads": installs[str(row["id"])],
-            "favers": 0,
+            "downloads": found.installs[str(row["id"])],
+            "favers": found.favers[str(row["id"])],
         }
-        for row in rows
+        for row in found.rows
     ]
 
 

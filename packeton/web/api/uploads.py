@@ -1,23 +1,25 @@
 """Archives over the API: pushed ones, and the library that packages choose theirs from."""
 
+from typing import Any, Final
+
 from klein import Klein
 from twisted.web.iweb import IRequest
 
-from packeton.core.access.csrf import is_form_token
-from packeton.core.access.identities import Identity, Role, Scope
-from packeton.errors import BadContent, Conflict, Denied, Invalid, InvalidFields, TooLarge
+from packeton.core.access.identities import Role, Scope
+from packeton.errors import BadContent, Conflict, Invalid, InvalidFields, PacketonError, TooLarge
 from packeton.features.packages.pushing import Push, Pushing
 from packeton.features.packages.uploads import Uploads
 from packeton.interfaces.archives import IFileStore, Upload
 from packeton.interfaces.clocks import InThread
 from packeton.web.access import Gate
 from packeton.web.api.replies import query_of, reply
-from packeton.web.sessions import CookieSessions
-from packeton.web.uploads import receive
+from packeton.web.changing import ChangeGate
+from packeton.web.uploads import ReceivedForm, receive
 
 __all__ = ["UploadApi"]
 
 MAX_SHOWN = 1000
+MAINTAINERS: Final[Any] = {"scope": Scope.PACKAGES_ALL, "role": Role.MAINTAINER}
 
 
 class UploadApi:
@@ -30,14 +32,14 @@ class UploadApi:
         uploads: Uploads,
         store: IFileStore,
         in_thread: InThread,
-        sessions: CookieSessions,
+        changes: ChangeGate,
     ) -> None:
         self._gate = gate
         self._pushing = pushing
         self._uploads = uploads
         self._store = store
         self._in_thread = in_thread
-        self._sessions = sessions
+        self._changes = changes
 
     def install(self, app: Klein) -> None:
         """Add these routes to *app*."""
@@ -50,7 +52,7 @@ class UploadApi:
 
     async def push(self, request: IRequest, vendor: str, name: str, version: str) -> bytes:
         """Take a version as an archive. Source: the nexus protocol of composer-push."""
-        caller = await self._gate.caller(request, scope=Scope.PACKAGES_ALL, role=Role.MAINTAINER)
+        caller = await self._gate.caller(request, **MAINTAINERS)
         full = f"{vendor}/{name}"
         try:
             await self._pushing.check(full, version, caller.identity, caller.repository)
@@ -72,12 +74,12 @@ class UploadApi:
 
     async def add(self, request: IRequest) -> bytes:
         """Take an archive into the library."""
-        given = _header_token(request)
-        identity = await self._allowed(request, given)
+        token_follows = await self._changes.needs_token(request)
+        await self._changes.caller(request, **MAINTAINERS, token_follows=token_follows)
         try:
             form = await receive(request, self._store, self._in_thread, field="archive")
-            if identity is None:
-                await self._allowed(request, form.fields.get("token"), last=True)
+            if token_follows:
+                await self._checked(request, form)
             upload = await self._uploads.add(form.file)
         except (Invalid, BadContent) as error:
             return reply(request, {"error": str(error)}, 413 if isinstance(error, TooLarge) else 400)
@@ -85,14 +87,14 @@ class UploadApi:
 
     async def listing(self, request: IRequest) -> bytes:
         """The archives that no package uses, newest first, and those that are asked for."""
-        await self._gate.caller(request, scope=Scope.PACKAGES_ALL, role=Role.MAINTAINER)
+        await self._gate.caller(request, **MAINTAINERS)
         asked = (query_of(request).text("with_archives") or "").split(",")[:MAX_SHOWN]
         ids = [int(text) for text in asked if text.isascii() and text.isdecimal() and len(text) < 10]
         return reply(request, [_document(upload) for upload in await self._uploads.listed(ids)])
 
     async def remove(self, request: IRequest, number: int) -> bytes:
         """Remove an archive that no package uses."""
-        await self._allowed(request, _header_token(request), last=True)
+        await self._changes.caller(request, **MAINTAINERS)
         try:
             await self._uploads.remove(number)
         except Conflict as error:
@@ -100,29 +102,13 @@ class UploadApi:
         request.setResponseCode(204)
         return b""
 
-    async def _allowed(self, request: IRequest, form_token: str | None, *, last: bool = False) -> Identity | None:
-        """
-        Return the caller: by credentials, or by a session whose form token came along; None while it may still come.
-
-        Raises:
-            Unauthenticated, Denied.
-        """
-        signed = await self._sessions.of(request)
-        if signed.found is None or request.requestHeaders.hasHeader(b"authorization"):
-            return (await self._gate.caller(request, scope=Scope.PACKAGES_ALL, role=Role.MAINTAINER)).identity
-        identity = signed.found.account.identity("session")
-        if not identity.has(Role.MAINTAINER):
-            raise Denied("Forbidden")
-        if form_token is None and not last:
-            return None
-        if not is_form_token(signed.cookie, form_token):
-            raise Denied("The form token is missing or wrong.")
-        return identity
-
-
-def _header_token(request: IRequest) -> str | None:
-    values = request.requestHeaders.getRawHeaders(b"x-csrf-token")
-    return values[0].decode("latin-1") if values else None
+    async def _checked(self, request: IRequest, form: ReceivedForm) -> None:
+        """Raise Denied, and remove the file, unless the form has the token of its session."""
+        try:
+            await self._changes.caller(request, **MAINTAINERS, form_token=form.fields.get("token"))
+        except PacketonError:
+            form.file.draft.unlink(missing_ok=True)
+            raise
 
 
 def _document(upload: Upload) -> dict[str, object]:

@@ -79,11 +79,11 @@ class EditingTests(SynchronousTestCase):
         accesses = Accesses(self.packages, self.credentials)
         nowhere: Any = None
         self.editing = Editing(
-            self.packages, DownloadRecords(database), revisions, checks, self.uploads, scheduling, accesses, nowhere, lambda: NEW_YEAR
+            self.packages, DownloadRecords(database), revisions, checks, self.uploads, scheduling, accesses, nowhere, lambda: NEW_YEAR, nowhere, nowhere
         )
         late: Any = Late(self.packages, self.pause)
         self.submitting = Submitting(
-            late, SubrepoRecords(database, revisions), revisions, accesses, nowhere, checks, self.uploads, scheduling, lambda: NEW_YEAR
+            late, SubrepoRecords(database, revisions), revisions, accesses, nowhere, checks, self.uploads, scheduling, lambda: NEW_YEAR, nowhere
         )
         self.pushing = Pushing(self.packages, self.editing, self.submitting, self.uploads)
 

@@ -7,6 +7,7 @@ from unittest import TestCase
 from klein import Klein
 
 from packeton.web.api.credentials import CredentialApi
+from packeton.web.api.favourites import FavouriteApi
 from packeton.web.api.groups import GroupApi
 from packeton.web.api.hooks import HookRoutes
 from packeton.web.api.imports import ImportApi
@@ -32,7 +33,7 @@ METHODS = {"get", "put", "post", "delete"}
 
 def routes() -> dict[str, set[str]]:
     app = Klein()
-    for group, arguments in ((HookRoutes, 2), (JobRoutes, 3), (PackageApi, 7), (UploadApi, 6), (StatisticsApi, 5), (SearchApi, 5), (UserApi, 5), (GroupApi, 3), (CredentialApi, 2), (ImportApi, 2), (SecurityApi, 2)):
+    for group, arguments in ((HookRoutes, 2), (JobRoutes, 3), (PackageApi, 8), (UploadApi, 6), (StatisticsApi, 5), (SearchApi, 5), (UserApi, 5), (GroupApi, 3), (CredentialApi, 2), (ImportApi, 2), (SecurityApi, 2), (FavouriteApi, 4)):
         made: Any = group
         made(*[None] * arguments).install(app)
     found: dict[str, set[str]] = {}

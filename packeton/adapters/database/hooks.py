@@ -1,0 +1,121 @@
+"""HookSecrets and FavouriteRecords."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from attrs import define
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from zope.interface import implementer
+
+from packeton.adapters.database.connection import Database
+from packeton.adapters.database.tables.hooks import favourites, hook_secrets
+from packeton.config.settings import Secret
+from packeton.core.access.sealing import Sealer, context_of
+from packeton.errors import NotFound
+from packeton.interfaces.hooks import IFavouriteRecords, IHookSecrets
+
+__all__ = ["FavouriteRecords", "HookSecrets"]
+
+AT_ONCE = 500
+"""Values in one IN list."""
+
+
+def _context(package_id: int) -> str:
+    return context_of("hook_secrets", "secret", package_id)
+
+
+@implementer(IHookSecrets)
+@define
+class HookSecrets:
+    """Secrets by package. *sealer* is asked for in the database's thread, since it may read a file."""
+
+    _database: Database
+    _sealer: Callable[[], Sealer]
+
+    async def of(self, package_ids: Sequence[int]) -> Mapping[int, Secret]:
+        """Return the secrets of those of these packages that have one."""
+
+        def work(connection: Connection) -> Mapping[int, Secret]:
+            found: dict[int, Secret] = {}
+            for at in range(0, len(package_ids), AT_ONCE):
+                some = hook_secrets.c.id.in_(package_ids[at : at + AT_ONCE])
+                for row in connection.execute(select(hook_secrets).where(some)):
+                    found[row.id] = Secret(self._sealer().open(row.secret, _context(row.id)))
+            return found
+
+        return await self._database.read(work)
+
+    async def put(self, package_id: int, secret: Secret | None) -> None:
+        """Keep the secret of a package; None removes it."""
+
+        def work(connection: Connection) -> None:
+            here = hook_secrets.c.id == package_id
+            if secret is None:
+                connection.execute(delete(hook_secrets).where(here))
+                return
+            sealed = self._sealer().seal(secret.reveal(), _context(package_id))
+            if not connection.execute(update(hook_secrets).where(here).values(secret=sealed)).rowcount:
+                _inserted(connection, insert(hook_secrets).values(id=package_id, secret=sealed))
+
+        await self._database.run(work)
+
+
+@implementer(IFavouriteRecords)
+@define
+class FavouriteRecords:
+    """Stars by user and package."""
+
+    _database: Database
+
+    async def add(self, user_id: int, package_id: int, at: datetime) -> None:
+        """Star a package."""
+
+        def work(connection: Connection) -> None:
+            here = (favourites.c.user_id == user_id) & (favourites.c.package_id == package_id)
+            if connection.execute(select(favourites).where(here)).one_or_none() is None:
+                values = {"user_id": user_id, "package_id": package_id, "created_at": at}
+                _inserted(connection, insert(favourites).values(**values))
+
+        await self._database.run(work)
+
+    async def remove(self, user_id: int, package_id: int) -> bool:
+        """Take a star back."""
+
+        def work(connection: Connection) -> bool:
+            here = (favourites.c.user_id == user_id) & (favourites.c.package_id == package_id)
+            return connection.execute(delete(favourites).where(here)).rowcount > 0
+
+        return await self._database.run(work)
+
+    async def of_user(self, user_id: int) -> Sequence[int]:
+        """Return what a user starred."""
+        chosen = select(favourites.c.package_id).where(favourites.c.user_id == user_id)
+
+        def work(connection: Connection) -> Sequence[int]:
+            ordered = chosen.order_by(favourites.c.created_at.desc(), favourites.c.package_id)
+            return list(connection.execute(ordered).scalars())
+
+        return await self._database.read(work)
+
+    async def counts(self, package_ids: Sequence[int]) -> Mapping[int, int]:
+        """Return how many starred each."""
+
+        def work(connection: Connection) -> Mapping[int, int]:
+            found = dict.fromkeys(package_ids, 0)
+            for at in range(0, len(package_ids), AT_ONCE):
+                some = favourites.c.package_id.in_(package_ids[at : at + AT_ONCE])
+                counted = select(favourites.c.package_id, func.count().label("stars")).where(some)
+                for row in connection.execute(counted.group_by(favourites.c.package_id)):
+                    found[row.package_id] = row.stars
+            return found
+
+        return await self._database.read(work)
+
+
+def _inserted(connection: Connection, statement: object) -> None:
+    """Insert a row. Raises NotFound: what it belongs to is gone."""
+    try:
+        connection.execute(statement)  # type: ignore[call-overload]
+    except IntegrityError as error:
+        raise NotFound("no such package") from error
