@@ -33,7 +33,7 @@ METHODS = {"get", "put", "post", "delete"}
 
 def routes() -> dict[str, set[str]]:
     app = Klein()
-    for group, arguments in ((HookRoutes, 2), (JobRoutes, 3), (PackageApi, 8), (UploadApi, 6), (StatisticsApi, 5), (SearchApi, 5), (UserApi, 5), (GroupApi, 3), (CredentialApi, 2), (ImportApi, 2), (SecurityApi, 2), (FavouriteApi, 4)):
+    for group, arguments in ((HookRoutes, 2), (JobRoutes, 3), (PackageApi, 8), (UploadApi, 6), (StatisticsApi, 5), (SearchApi, 5), (UserApi, 5), (GroupApi, 3), (CredentialApi, 2), (ImportApi, 2), (SecurityApi, 3), (FavouriteApi, 4)):
         made: Any = group
         made(*[None] * arguments).install(app)
     found: dict[str, set[str]] = {}
