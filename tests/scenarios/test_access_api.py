@@ -120,7 +120,7 @@ class ApiMatrixTests(MatrixTestCase):
         kept = {"id": "A-1", "package": "x/y", "affected": "*", "title": "Leaks", "link": None, "cve": None, "severity": None, "reported_at": None, "reporters": []}
         for package in PACKAGES:
             held = self.access.done(records.find(package))
-            self.access.done(records.save(evolve(held, settings={**held.settings, "securityAdvisories": [kept]})))
+            self.access.done(records.change(held.id, lambda stored: evolve(stored, settings={**stored.settings, "securityAdvisories": [kept]})))
         asked = "&".join(f"packages[]={package}" for package in (*PACKAGES, UNKNOWN))
         for name, who, repository in self.everybody():
             found = self.good(self.both(name, repository, f"api/security-advisories/?{asked}"))["advisories"]
