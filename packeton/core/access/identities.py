@@ -61,7 +61,7 @@ def with_implied(roles: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)
 class Grant:
     """One line of a customer group: a package, or a pattern of packages, and which versions of it."""
 

@@ -9,11 +9,13 @@ Source: the reference's ACL, with the differences that docs/access.md lists.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
+from operator import or_
 from typing import Final
 
 from attrs import frozen
 
-from packeton.core.access.identities import Identity, Role, Scope
+from packeton.core.access.identities import Grant, Identity, Role, Scope
 from packeton.core.access.matching import allowed_versions
 from packeton.errors import Denied, NotFound, Unauthenticated
 
@@ -84,7 +86,7 @@ EVERYTHING: Final = _View()
 
 def sees_package(identity: Identity, package: PackageFacts, *, archived: bool = False) -> bool:
     """Say if the package exists for this caller; an archived one does only where *archived* ones are asked for."""
-    return (archived or not package.archived) and _is_granted(identity, package)
+    return (archived or not package.archived) and _view(identity, package) is not None
 
 
 def visible_versions(
@@ -158,29 +160,21 @@ def _maintains(identity: Identity, package: PackageFacts) -> bool:
     return identity.has(Role.MAINTAINER) and identity.user_id in package.maintainers
 
 
-def _is_granted(identity: Identity, package: PackageFacts) -> bool:
-    """Say if something lets the caller see the package, however few versions of it."""
-    return (
-        package.public
-        or identity.is_full
-        or _is_for_all(identity, package)
-        or bool(identity.grants_for(package.name))
-    )
-
-
-def _is_for_all(identity: Identity, package: PackageFacts) -> bool:
-    return package.visible_for_all and identity.user_id is not None
-
-
 def _view(identity: Identity, package: PackageFacts) -> _View | None:
     """Return what of the package the caller may see; None: nothing, not even that it is there."""
-    if not _is_granted(identity, package):
-        return None
     if package.public or identity.is_full:
         return EVERYTHING
-    grants, for_all = identity.grants_for(package.name), _is_for_all(identity, package)
+    for_all = package.visible_for_all and identity.user_id is not None
+    return _granted(identity.grants_for(package.name), for_all, identity.updates_until)
+
+
+@lru_cache(maxsize=10_000)
+def _granted(grants: tuple[Grant, ...], for_all: bool, updates_until: datetime | None) -> _View | None:
+    """Return the same by what was granted, which is the same for most packages."""
+    if not grants and not for_all:
+        return None
     dates = [grant.updates_until for grant in grants if grant.updates_until is not None]
-    frozen_at = max(dates) if dates else identity.updates_until
+    frozen_at = max(dates) if dates else updates_until
     if for_all:
         return _View(frozen_at)
     lines = frozenset(_Line(grant.constraint or None, _rank(grant.min_stability)) for grant in grants)
@@ -198,10 +192,12 @@ def _is_before(version: VersionFacts, limit: datetime) -> bool:
 
 
 def _passed(lines: Collection[_Line], versions: Sequence[VersionFacts]) -> list[bool]:
-    passed = [False] * len(versions)
+    normalized = [version.normalized for version in versions]
+    passed: list[bool] | None = None
     for line in lines:
-        allowed = allowed_versions(line.constraint, [version.normalized for version in versions])
-        for index, version in enumerate(versions):
-            if allowed[index] and (line.least is None or STABILITIES.get(version.stability, 20) <= line.least):
-                passed[index] = True
-    return passed
+        allowed, least = allowed_versions(line.constraint, normalized), line.least
+        if least is not None:
+            ranks = [STABILITIES.get(version.stability, 20) for version in versions]
+            allowed = [is_allowed and rank <= least for is_allowed, rank in zip(allowed, ranks, strict=True)]
+        passed = allowed if passed is None else list(map(or_, passed, allowed))
+    return [False] * len(versions) if passed is None else passed

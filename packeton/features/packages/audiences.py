@@ -67,7 +67,7 @@ class Audience:
     def mask(self, package: PackageSummary, versions: Sequence[VersionFacts]) -> tuple[str, bytes]:
         """Return which versions are seen, a byte each, 1 or 0; and a short text that stands for it."""
         seen = bytes(visible_versions(self.identity, self.facts(package), versions))
-        return (ALL if all(seen) else _digest(seen.hex()), seen)
+        return (ALL if all(seen) else _digest(seen), seen)
 
     def sees_one_of(self, package: PackageSummary, references: Sequence[KnownReference]) -> bool:
         """Say if one of these versions is seen; that the package is archived hides it from no lock."""
@@ -94,8 +94,8 @@ def version_facts(version: VersionIndex) -> VersionFacts:
 
 @lru_cache(maxsize=256)
 def _subset(packages: frozenset[str]) -> str:
-    return _digest(repr(sorted(packages)))
+    return _digest(repr(sorted(packages)).encode())
 
 
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:24]
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()[:24]

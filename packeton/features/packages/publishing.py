@@ -154,15 +154,15 @@ class Publishing:
         """Return the SHA-256 of `p/name.json` by name, of all packages of which this audience sees a version."""
         base = base + audience.slug
         views = await self._views(audience)
-        missing = [view for view in views if self._digests.get(("v1", *view.key, base)) is None]
+        found = {view.package.name: self._digests.get(("v1", *view.key, base)) for view in views}
+        missing = [view for view in views if found[view.package.name] is None]
         for at in range(0, len(missing), READ_AT_ONCE):
             some = missing[at : at + READ_AT_ONCE]
             stored = await self._versions.chosen([number for view in some for number in view.ids()])
             sums = [await self._sums(view.package) for view in some]
             made = await self._in_thread(_v1_digests, some, stored, sums, self.rules, base)
             for view, digest in zip(some, made, strict=True):
-                self._digests.keep(("v1", *view.key, base), digest)
-        found = {view.package.name: self._digests.get(("v1", *view.key, base)) for view in views}
+                found[view.package.name] = self._digests.keep(("v1", *view.key, base), digest)
         return {name: digest for name, digest in found.items() if digest is not None}
 
     async def names(self, audience: Audience) -> Sequence[str]:
