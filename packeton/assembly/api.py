@@ -20,6 +20,7 @@ from packeton.features.packages.editing import Editing
 from packeton.features.packages.favourites import Favourites
 from packeton.features.packages.importing import IMPORT, Importing, ImportJobs
 from packeton.features.packages.pushing import Pushing
+from packeton.features.packages.removals import Removals
 from packeton.features.packages.searching import Searching
 from packeton.features.packages.statistics import Statistics
 from packeton.features.packages.submitting import Checks, Submitting
@@ -68,15 +69,16 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
     """Put it together."""
     settings, now, database = store.settings, now_of(store.reactor), store.database
     records, revisions, local = packages.records, accounts.revisions, tuple(settings.vcs.local_paths)
-    checks = Checks(packages.credentials, packages.library)
+    checks = Checks(packages.credentials, packages.library, packages.folders)
     dependents = Dependents(packages.catalogue, LinkRecords(database), store.in_thread)
     submitting = Submitting(
         records, accounts.subrepos, revisions, packages.accesses, packages.checkouts, checks, packages.library,
         packages.scheduling, now, packages.hook_secrets, local,
     )  # fmt: skip
+    removals = Removals(records, packages.versions, packages.updates.tell)
     editing = Editing(
-        records, packages.counters, revisions, checks, packages.library, packages.scheduling, packages.accesses,
-        packages.checkouts, now, packages.hook_secrets, packages.versions,
+        records, removals, packages.counters, revisions, checks, packages.library, packages.scheduling,
+        packages.accesses, packages.checkouts, now, packages.hook_secrets, packages.versions,
         (accounts.groups.rename_package, accounts.subrepos.rename_package), local,
     )  # fmt: skip
     viewing = Viewing(

@@ -46,6 +46,7 @@ from packeton.features.packages.archives import Archives, Builder
 from packeton.features.packages.building import DefinitionBuilder, UploadBuilder, VcsBuilder
 from packeton.features.packages.catalogue import Catalogue
 from packeton.features.packages.downloads import Downloads
+from packeton.features.packages.folders import Folders
 from packeton.features.packages.foreign import MIRROR, ForeignRepositories
 from packeton.features.packages.github import GitHub
 from packeton.features.packages.keyring import Keyring
@@ -90,6 +91,7 @@ class Packages:
     children: ProcessPool
     checkouts: ICheckouts
     accesses: Accesses
+    folders: Folders
     foreign: ForeignRepositories
     catalogue: Catalogue
     advisories: OwnAdvisories
@@ -153,9 +155,10 @@ def open_packages(
         publishing, root_rules, records, versions, accounts.revisions, store.in_thread, shelf, now
     )
     allowed = settings.artifacts.allowed_paths or (str(settings.data.absolute() / "artifacts"),)
+    folders = Folders(allowed, bounds, store.in_thread)
     sources: dict[RepoType, ISource] = {
         **dict.fromkeys(FROM_CHECKOUTS, VcsSource(checkouts, accesses)),
-        RepoType.ARTIFACT: ArtifactSource(uploads, upload_files, allowed, bounds, store.in_thread),
+        RepoType.ARTIFACT: ArtifactSource(uploads, upload_files, folders, bounds, store.in_thread),
         RepoType.CUSTOM: DefinitionSource(uploads, True),
         RepoType.VIRTUAL: DefinitionSource(uploads, False),
         RepoType.PROXY: ProxySource(foreign, accesses),
@@ -184,6 +187,7 @@ def open_packages(
         children=children,
         checkouts=checkouts,
         accesses=accesses,
+        folders=folders,
         foreign=foreign,
         catalogue=catalogue,
         advisories=advisories,

@@ -230,6 +230,8 @@ class Change:
     normalized: str
     is_dev: bool
     old_reference: str | None = None
+    document: bytes | None = field(default=None, repr=False)
+    """Of a release that went with its ref, the version object as it was; of the first some hundreds at once."""
 
 
 @frozen(kw_only=True)

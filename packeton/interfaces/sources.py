@@ -7,7 +7,7 @@ from typing import Any
 from attrs import field, frozen
 from zope.interface import Interface
 
-from packeton.interfaces.packages import Change, Package
+from packeton.interfaces.packages import Change, Package, StoredVersion
 
 __all__ = [
     "AskForge",
@@ -124,6 +124,7 @@ class EventKind(StrEnum):
     REFRESHED = "packageRefresh"
     FAILED = "packageError"
     REMOVED = "packageRemove"
+    """Somebody deleted it, or the mono-repo that it was found in."""
     SECURITY_AUDIT = "security_audit"
     """Its composer.lock has versions that advisories are about which were not there before."""
 
@@ -135,6 +136,8 @@ class PackageEvent:
     kind: EventKind
     package: Package
     changes: tuple[Change, ...] = ()
+    versions: tuple[StoredVersion, ...] = ()
+    """Of a package that was removed, what it had."""
     message: str | None = None
     is_news: bool = True
     """False for a failure that the maintainers were told of already."""

@@ -158,7 +158,8 @@ class MatrixTestCase(TestCase):
         viewing = Viewing(packages, versions, counters, access.users, access.groups, rules, dependents, FavouriteRecords(access.database), immediately, now)
         changelogs = Changelogs(Accesses(packages, left_out), left_out)
         editing = Editing(
-            packages, counters, access.revisions, left_out, left_out, left_out, left_out, left_out, now, left_out, versions,
+            packages, left_out, counters, access.revisions, left_out, left_out, left_out, left_out, left_out, now, left_out,
+            versions,
         )  # fmt: skip
         own = OwnAdvisories(catalogue, packages, access.revisions, now, lambda: "PKTN-1")
         statistics, searching = Statistics(catalogue, viewing, counters, now), Searching(catalogue, SearchRecords(access.database), dependents)

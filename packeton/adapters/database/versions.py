@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from attrs import define
+from attrs import define, evolve
 from sqlalchemy import Connection, Row, delete, insert, literal, select, update
 from zope.interface import implementer
 
@@ -29,6 +29,8 @@ __all__ = ["VersionRecords"]
 
 SECOND = timedelta(seconds=1)
 AT_ONCE = 400
+MAX_TOLD = 400
+"""Releases that are removed at once of which is told what they were."""
 """Values in one IN list."""
 KEPT_CONTENTS = 200
 """Contents of one document whose dates are remembered."""
@@ -270,9 +272,16 @@ def _remove_of_refs(
     rows = [
         row for row in connection.execute(select(*columns).where(here)) if (row.package_id, row.normalized) not in kept
     ]
+    releases = [row.id for row in rows if not row.hidden and not row.is_dev][:MAX_TOLD]
+    last = {}
+    for some in _parts(releases):
+        wanted = select(versions.c.id, versions.c.document).where(versions.c.id.in_(some))
+        last.update({row.id: row.document for row in connection.execute(wanted)})
     for some in _parts([row.id for row in rows]):
         connection.execute(delete(versions).where(versions.c.id.in_(some)))
-    return [_change(ChangeKind.REMOVED, row) for row in rows if not row.hidden]
+    return [
+        evolve(_change(ChangeKind.REMOVED, row), document=last.get(row.id)) for row in rows if not row.hidden
+    ]
 
 
 def _store(

@@ -19,6 +19,7 @@ from packeton.core.composer.submissions import read_submission, uploads_of
 from packeton.errors import Denied, Invalid, NotFound, PacketonError
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.audiences import facts_of
+from packeton.features.packages.removals import Removals
 from packeton.features.packages.scheduling import Scheduling
 from packeton.features.packages.submitting import Checks, place_of, secret_of
 from packeton.features.packages.updating import UpdateRequest
@@ -44,6 +45,7 @@ class Editing:
     """Changes packages. What the caller may not see is NotFound, what it may not do Denied."""
 
     _packages: IPackageRecords
+    _removals: Removals
     _counters: IDownloadRecords
     _revisions: IRevisions
     _checks: Checks
@@ -153,7 +155,7 @@ class Editing:
             raise Denied("You may not delete this package.")
         if package.parent_id is not None:
             raise Invalid("Package is readonly")
-        gone = await self._packages.remove(package.id, now)
+        gone = await self._removals.remove(package, now)
         await self._uploads.release(uploads_of(package.settings))
         await self._revisions.bump(Subject.PACKAGES)
         for name_gone in gone:

@@ -1,8 +1,7 @@
 """Versions out of archives: uploaded ones, and those in directories of the server; and out of definitions."""
 
 import hashlib
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from packeton.core.composer.packages import version_object
 from packeton.core.composer.versions import normalize
 from packeton.errors import Invalid, NotFound, PacketonError
 from packeton.features.packages.building import FILE_REF
+from packeton.features.packages.folders import Folders
 from packeton.features.packages.uploads import extension_of, read_manifest_of
 from packeton.interfaces.archives import IFileStore, IUploadRecords, Upload
 from packeton.interfaces.clocks import InThread
@@ -24,11 +24,6 @@ from packeton.interfaces.packages import Package
 from packeton.interfaces.sources import Deliver, Finding, FoundVersion, ISource, OnLog, SourceReport
 
 __all__ = ["ArtifactSource", "DefinitionSource"]
-
-SCANNED = frozenset({"zip", "tar", "gz", "tgz"})
-MAX_SCANNED = 20_000
-MAX_DEPTH = 12
-MAX_PATH = 250
 
 
 @implementer(ISource)
@@ -38,7 +33,7 @@ class ArtifactSource:
 
     _uploads: IUploadRecords
     _store: IFileStore
-    _allowed: tuple[str, ...]
+    _folders: Folders
     _bounds: ArchiveBounds
     _in_thread: InThread
 
@@ -60,8 +55,8 @@ class ArtifactSource:
                 await deliver([await self._in_thread(self._of_upload, upload, override, ref, commit)])
         path = package.settings.get("repositoryPath")
         if isinstance(path, str) and path:
-            root = await self._in_thread(_allowed_path, path, self._allowed)
-            for file in await self._in_thread(_scanned, root):
+            root = await self._folders.check(path)
+            for file in await self._folders.archives(path):
                 ref, commit = await self._in_thread(_ref_of, file, root)
                 refs.add(ref)
                 if known.get(ref) != commit:
@@ -218,40 +213,6 @@ def _dist_type(extension: str) -> str:
 
 def _digest(value: Any) -> str:
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:40]
-
-
-def _allowed_path(path: str, allowed: Sequence[str]) -> Path:
-    """Return a directory that packages may look into. Raises Invalid, without telling what is there."""
-    wanted = Path(os.path.normpath(path))
-    if not wanted.is_absolute() or not any(wanted.is_relative_to(os.path.abspath(root)) for root in allowed):  # noqa: PTH100
-        raise Invalid("the directory is not below one of packeton.artifacts.allowed_paths")
-    if not wanted.is_dir():
-        raise Invalid("the directory is not there, or cannot be read")
-    return wanted
-
-
-def _scanned(root: Path) -> list[Path]:
-    """Return the archives below *root*, sorted; links are followed, loops of them end."""
-    found = sorted(_walk(root, set(), 0))
-    if len(found) > MAX_SCANNED:
-        raise Invalid(f"the directory holds more than {MAX_SCANNED} archives")
-    return found
-
-
-def _walk(folder: Path, seen: set[tuple[int, int]], depth: int) -> Iterator[Path]:
-    try:
-        status = folder.stat()
-        if (status.st_dev, status.st_ino) in seen or depth > MAX_DEPTH:
-            return
-        seen.add((status.st_dev, status.st_ino))
-        entries = sorted(folder.iterdir())
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir():
-            yield from _walk(entry, seen, depth + 1)
-        elif entry.is_file() and extension_of(entry.name) in SCANNED and len(str(entry)) < MAX_PATH:
-            yield entry
 
 
 def _ref_of(file: Path, root: Path) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from packeton.core.composer.submissions import Submission, read_submission, uplo
 from packeton.core.hooks.payloads import canonical_url
 from packeton.errors import Conflict, Invalid, InvalidFields, NotFound, PacketonError, StorageFailed
 from packeton.features.packages.accesses import Accesses
+from packeton.features.packages.folders import Folders
 from packeton.features.packages.scheduling import Scheduling
 from packeton.features.packages.uploads import Uploads
 from packeton.interfaces.accounts import ISubrepoRecords
@@ -40,6 +41,7 @@ class Checks:
 
     _credentials: ICredentialRecords
     _uploads: Uploads
+    _folders: Folders
 
     async def check(self, submission: Submission, identity: Identity) -> None:
         """Raise InvalidFields when a credential or an upload is not there, or not the caller's to use."""
@@ -56,8 +58,22 @@ class Checks:
                 await self._uploads.get(number)
             except NotFound as error:
                 wrong["archives" if "archives" in submission.settings else "customVersions"] = str(error)
+        if submission.settings.get("repositoryPath"):
+            try:
+                await self._folders.check(submission.settings["repositoryPath"])
+            except Invalid as error:
+                wrong["repositoryPath"] = str(error)
         if wrong:
             raise InvalidFields(wrong)
+
+    async def manifest(self, settings: Mapping[str, Any]) -> bytes:
+        """Return composer.json of the first archive of a package of type artifact. Raises PacketonError."""
+        numbers = uploads_of(settings)
+        if numbers:
+            return await self._uploads.manifest(await self._uploads.get(numbers[0]))
+        if settings.get("repositoryPath"):
+            return await self._folders.first_manifest(settings["repositoryPath"])
+        raise Invalid("choose an archive, or a directory of archives as repositoryPath")
 
 
 @define
@@ -153,10 +169,12 @@ class Submitting:
 
     async def _name_of(self, package: Package) -> str:
         """Ask the source for the name. Raises InvalidFields."""
-        where = "archives" if package.repo_type is RepoType.ARTIFACT else "repository"
+        is_artifact = package.repo_type is RepoType.ARTIFACT
+        in_folder = is_artifact and not uploads_of(package.settings) and package.settings.get("repositoryPath")
+        where = "repositoryPath" if in_folder else "archives" if is_artifact else "repository"
         try:
-            if package.repo_type is RepoType.ARTIFACT:
-                content: bytes | None = await self._in_archive(package)
+            if is_artifact:
+                content: bytes | None = await self._checks.manifest(package.settings)
             else:
                 access = await self._accesses.of(package)
                 content = (await self._checkouts.default_manifest(access, "", _nothing)).content
@@ -165,12 +183,6 @@ class Submitting:
             raise
         except PacketonError as error:
             raise InvalidFields({where: str(error)}) from error
-
-    async def _in_archive(self, package: Package) -> bytes:
-        numbers = uploads_of(package.settings)
-        if not numbers:
-            raise Invalid("choose an archive, or say the name of the package whose archives lie in repositoryPath")
-        return await self._uploads.manifest(await self._uploads.get(numbers[0]))
 
 
 def secret_of(submission: Submission) -> Secret | None:

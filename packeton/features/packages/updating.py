@@ -313,7 +313,7 @@ class Updates:
             mine = tuple(change for change in run.changes if change.package_id == member.id)
             if mine or (first and member.id == run.package.id):
                 kind = EventKind.PERSISTED if first else EventKind.REFRESHED
-                await self._tell(PackageEvent(kind=kind, package=member, changes=mine))
+                await self.tell(PackageEvent(kind=kind, package=member, changes=mine))
         told = _told_of(problems, run.package.name)
         result = UpdateResult(
             outcome=Outcome.FAILED, message=told or "", changes=tuple(run.changes), problems=len(problems)
@@ -346,7 +346,7 @@ class Updates:
             log.failure("The security advisories of {name} could not be checked", name=run.package.name)
         else:
             if event is not None:
-                await self._tell(event)
+                await self.tell(event)
 
     async def _failed(self, run: _Run, error: PacketonError) -> UpdateResult:
         gone = isinstance(error, VcsFailed) and error.reason is VcsReason.GONE
@@ -366,11 +366,12 @@ class Updates:
         if held is None:
             return
         saved = await self._packages.change(held.id, lambda stored: evolve(stored, problem=message, notified=True))
-        await self._tell(
+        await self.tell(
             PackageEvent(kind=EventKind.FAILED, package=saved, message=message, is_news=not held.notified)
         )
 
-    async def _tell(self, event: PackageEvent) -> None:
+    async def tell(self, event: PackageEvent) -> None:
+        """Tell the listeners; one that fails disturbs nobody."""
         for listener in self._listeners:
             try:
                 await listener(event)

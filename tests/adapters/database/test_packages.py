@@ -1,5 +1,6 @@
 """Packages and versions in the database."""
 
+import json
 from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -136,7 +137,8 @@ class VersionTests(RecordsTestCase):
         self.apply(outcome("branch:main", A, self.draft("dev-main", "dev-main", A)))
         self.apply(outcome("branch:main", B, self.draft("dev-main", "dev-main", B)))
         self.apply(outcome("tag:1.0", B, self.draft("1.0", "1.0.0.0", B)))
-        self.ok(self.versions.retain(self.package.id, ["branch:main"], NEW_YEAR))
+        (gone,) = self.ok(self.versions.retain(self.package.id, ["branch:main"], NEW_YEAR))
+        self.assertEqual(("1.0.0.0", "1.0.0.0"), (gone.normalized, json.loads(gone.document or b"")["version_normalized"]))
         self.assertEqual(["dev-main"], self.normalized())
         old = self.ok(self.versions.with_reference(self.package.id, A))
         self.assertEqual([("dev-main", None)], [(known.normalized, known.version_id) for known in old])

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from packeton.adapters.database.archives import UploadRecords
@@ -27,15 +28,18 @@ from packeton.core.access.identities import Identity, Role, with_implied
 from packeton.core.access.sealing import Sealer
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.submissions import uploads_of
-from packeton.errors import Conflict
+from packeton.errors import Conflict, InvalidFields
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.editing import Editing
+from packeton.features.packages.folders import Folders
 from packeton.features.packages.pushing import Push, Pushing
+from packeton.features.packages.removals import Removals
 from packeton.features.packages.scheduling import Scheduling
 from packeton.features.packages.submitting import Checks, Submitting
 from packeton.features.packages.uploads import Received, Uploads
 from packeton.interfaces.credentials import Credential
-from packeton.interfaces.packages import Package, RepoType
+from packeton.interfaces.packages import Package, RefOutcome, RepoType, VersionDraft
+from packeton.interfaces.sources import EventKind, PackageEvent
 from tests.support.packages import NEW_YEAR, MemoryPackages, package
 from tests.support.scripted import immediately
 
@@ -64,6 +68,8 @@ class EditingTests(SynchronousTestCase):
         self.addCleanup(self.memory.close)
         self.meanwhile: Callable[[], object] | None = None
         self.pauses = True
+        self.folder = Path(holder.name)
+        self.events: list[PackageEvent] = []
         database, numbers = self.memory.database, count(1)
         self.packages, revisions = self.memory.packages, Revisions(database)
         self.credentials = CredentialRecords(database, lambda: Sealer(["key"], lambda size: b"n" * size))
@@ -73,13 +79,14 @@ class EditingTests(SynchronousTestCase):
             self.records, self.store, frozenset({"zip"}), ArchiveBounds(max_entries=9, max_unpacked_bytes=1 << 20), self.in_thread,
             lambda: NEW_YEAR, lambda: f"{next(numbers):040x}",
         )  # fmt: skip
-        checks = Checks(self, self.uploads)  # type: ignore[arg-type]  # of the credentials it wants `get` only
+        checks = Checks(self, self.uploads, Folders((holder.name,), ArchiveBounds(), self.in_thread))  # type: ignore[arg-type]  # of the credentials it wants `get` only
         jobs = JobRecords(database, lambda: f"job{next(numbers)}")
         scheduling = Scheduling(self.packages, lambda order: jobs.put(order, NEW_YEAR), lambda: 0.0, lambda: NEW_YEAR, timedelta(hours=1))
         accesses = Accesses(self.packages, self.credentials)
         nowhere: Any = None
         self.editing = Editing(
-            self.packages, DownloadRecords(database), revisions, checks, self.uploads, scheduling, accesses, nowhere, lambda: NEW_YEAR, nowhere, nowhere
+            self.packages, Removals(self.packages, self.memory.versions, self.listen), DownloadRecords(database), revisions,
+            checks, self.uploads, scheduling, accesses, nowhere, lambda: NEW_YEAR, nowhere, nowhere,
         )
         late: Any = Late(self.packages, self.pause)
         self.submitting = Submitting(
@@ -87,8 +94,52 @@ class EditingTests(SynchronousTestCase):
         )
         self.pushing = Pushing(self.packages, self.editing, self.submitting, self.uploads)
 
+    def test_removed(self) -> None:
+        """A package and its children are gone, and each is told of with the versions that it had."""
+        mono = self.ok(self.packages.create(package("acme/mono", repo_type=RepoType.MONO_REPO)))
+        child = self.ok(self.packages.create(package("acme/child", parent_id=mono.id)))
+        draft = VersionDraft(
+            package_id=child.id, version="1.0", normalized="1.0.0.0", is_dev=False, reference=None, dist_reference=None,
+            released_at=None, document=b"{}",
+        )  # fmt: skip
+        self.ok(self.memory.versions.apply(mono.id, [RefOutcome(ref="tag:1.0", commit="a", versions=(draft,))], NEW_YEAR))
+        self.assertEqual({"acme/mono", "acme/child"}, set(self.ok(self.editing.remove("acme/mono", ADMIN, None))))
+        told = [(event.kind, event.package.name, [(one.version, one.document) for one in event.versions]) for event in self.events]
+        self.assertEqual([(EventKind.REMOVED, "acme/mono", []), (EventKind.REMOVED, "acme/child", [("1.0", b"{}")])], told)
+
+    def test_folder_of_archives(self) -> None:
+        """The name comes from the first archive; a directory that must not be used, or has none, is said by field."""
+        fields = {"repoType": "artifact", "repositoryPath": str(self.folder / "archives")}
+        with self.assertRaises(InvalidFields) as caught:
+            self.ok_or_raise(self.submitting.submit(fields, ADMIN, None))
+        self.assertIn("not there", caught.exception.fields["repositoryPath"])
+        (self.folder / "archives").mkdir()
+        for content, why in ((None, "no archive in the directory"), (b"PK", "a.zip: ")):
+            if content is not None:
+                (self.folder / "archives" / "a.zip").write_bytes(content)
+            with self.assertRaises(InvalidFields) as caught:
+                self.ok_or_raise(self.submitting.submit(fields, ADMIN, None))
+            self.assertIn(why, caught.exception.fields["repositoryPath"])
+        with zipfile.ZipFile(self.folder / "archives" / "b.zip", "w") as archive:
+            archive.writestr("composer.json", json.dumps({"name": "acme/in-folder", "version": "1.0.0"}))
+        made, _ = self.ok(self.submitting.submit(fields, ADMIN, None))
+        self.assertEqual("acme/in-folder", made.name)
+        with self.assertRaises(InvalidFields):
+            self.ok_or_raise(self.editing.edit(made.name, {"repositoryPath": "/etc"}, ADMIN, None))
+
+    def ok_or_raise(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        found: Deferred[T] = Deferred.fromCoroutine(coroutine)
+        results: list[Any] = []
+        found.addBoth(results.append)
+        if isinstance(results[0], Failure):
+            results[0].raiseException()
+        return results[0]  # type: ignore[no-any-return]
+
     def ok(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    async def listen(self, event: PackageEvent) -> None:
+        self.events.append(event)
 
     def pause(self) -> None:
         meanwhile, self.meanwhile = self.meanwhile, None

@@ -21,6 +21,7 @@ from packeton.adapters.database.archives import UploadRecords
 from packeton.adapters.files import DirectoryStore
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.errors import BadContent, Conflict, Invalid, NotFound
+from packeton.features.packages.folders import Folders
 from packeton.features.packages.sources_files import ArtifactSource, DefinitionSource
 from packeton.features.packages.uploads import Received, Uploads
 from packeton.interfaces.archives import IUploadRecords, Upload
@@ -165,7 +166,10 @@ class ArtifactTests(FilesTestCase):
     """Packages of type artifact."""
 
     def source(self) -> ArtifactSource:
-        return ArtifactSource(self.records, self.store, (str(self.folder / "artifacts"),), self.bounds, immediately)
+        return ArtifactSource(self.records, self.store, self.folders(), self.bounds, immediately)
+
+    def folders(self) -> Folders:
+        return Folders((str(self.folder / "artifacts"),), self.bounds, immediately)
 
     def test_uploads(self) -> None:
         """A version an archive, with its checksum; an override counts; a missing one and a broken one stand alone."""
@@ -200,6 +204,10 @@ class ArtifactTests(FilesTestCase):
         self.assertEqual(3, len(refs))
         self.assertEqual({"1.0", "2.0.0"}, {version.version["version"] for finding in findings for version in finding.versions})
         self.assertEqual(["zip", "tar"], [version.version["dist"]["type"] for finding in findings for version in finding.versions])
+        self.assertEqual("1.0", json.loads(self.ok(self.folders().first_manifest(str(root))))["version"])
+        (root / "0.zip").write_bytes(b"PK")
+        self.assertEqual("1.0", json.loads(self.ok(self.folders().first_manifest(str(root))))["version"])
+        (root / "0.zip").unlink()
         known = {finding.ref: finding.commit for finding in findings}
         (root / "a-1.0.zip").write_bytes(zipped("1.1"))
         os.utime(root / "a-1.0.zip", (1, 1))
