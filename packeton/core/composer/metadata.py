@@ -17,6 +17,7 @@ __all__ = [
     "VersionSource",
     "check_object",
     "check_package",
+    "check_versions",
     "check_writable",
     "find_dist",
     "read_object",
@@ -85,10 +86,14 @@ def check_package(content: bytes) -> None:
     """See that this is a document of packages that we could change. Blocking; raises BadContent."""
     document = read_package(content)
     check_writable(document)
-    packages = document.get("packages") or {}
+    check_versions(document.get("packages") or {})
+
+
+def check_versions(packages: Mapping[str, Any]) -> None:
+    """See that packages have versions that are objects. Raises BadContent."""
     for versions in packages.values():
         listed = versions.values() if isinstance(versions, dict) else versions
-        if not all(isinstance(version, dict) for version in listed):
+        if not isinstance(listed, Iterable) or not all(isinstance(version, dict) for version in listed):
             raise BadContent("a JSON document with versions that are no objects")
 
 

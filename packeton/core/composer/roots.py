@@ -13,7 +13,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from attrs import frozen
 
-from packeton.core.composer.metadata import check_writable, read_object
+from packeton.core.composer.metadata import check_versions, check_writable, read_object
 from packeton.errors import BadContent, NotFound
 
 __all__ = ["OLD_PROTOCOL", "Included", "Resource", "Root", "listed_in", "root_url"]
@@ -90,6 +90,7 @@ class Root:
         packages = document.get("packages", [])
         if not isinstance(packages, dict) and packages != []:
             raise BadContent("a packages.json whose packages are no map")
+        check_versions(packages or {})
         root = cls(document=document, url=url)
         for resource in (Resource.METADATA, Resource.PROVIDERS, Resource.LAZY):
             if root.text(resource) and root.template(resource) is None:

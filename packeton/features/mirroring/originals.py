@@ -147,9 +147,17 @@ class Originals:
         root = await self._known_root(name)
         if root is not None and self._root is not None and str(name) in self._root[2]:
             return await self._inside(root, str(name))
-        if root is not None and root.is_old:
-            return await self._old(root, name, refresh=refresh)
-        return await self._halves(name, dev, refresh=refresh)
+        old = root is not None and root.is_old
+        try:
+            if root is not None and old:
+                return await self._old(root, name, refresh=refresh)
+            return await self._halves(name, dev, refresh=refresh)
+        except UpstreamFailed as error:
+            held = [] if refresh else await self._from_before(name, dev, old=old)
+            if not held:
+                raise
+            log.warn("Serving {name} as it was before its repository changed: {why}", name=str(name), why=str(error))
+            return held
 
     async def refresh(self, name: PackageName) -> bool:
         """Ask upstream for a package now; return True if what we hold of it changed. Raises as `package`."""
@@ -288,6 +296,14 @@ class Originals:
         if missing is not None and not found:
             raise missing
         return found
+
+    async def _from_before(self, name: PackageName, dev: bool | None, *, old: bool) -> list[Original]:
+        """Return what we hold of a package from when its repository was of the other kind than it is now."""
+        halves = (False, True) if dev is None else (dev,)
+        keys = [self._metadata_key(name, dev=half) for half in halves] if old else [self._old_key(name)]
+        entries = [await self._documents.held(key) for key in keys]
+        documents = [Document(entry=entry, outcome=Outcome.STALE) for entry in entries if entry is not None]
+        return [self._original(document, 2 if old else 1) for document in documents]
 
     async def _old(self, root: Root, name: PackageName, *, refresh: bool) -> list[Original]:
         """Return the document for Composer 1."""

@@ -80,6 +80,30 @@ class SecondGenerationTests(MirrorTestCase):
         self.failureResultOf(self.deferred(collected()), NotFound)
 
 
+class ChangedTests(MirrorTestCase):
+    """A repository that becomes one of another kind."""
+
+    def test_as_it_was(self) -> None:
+        """What we hold is served on while the new kind's files cannot be had; then theirs are."""
+        for before, after in (("v2", "lazy"), ("lazy", "v2"), ("v2", "v1"), ("v1", "v2")):
+            with self.subTest(before=before, after=after):
+                self.build(make_shape(before, BASE))
+                held = by_number(list(versions_of(self.second("acme/front"), "acme/front")))
+                files = make_shape(after, BASE)
+                self.client.files = files
+                self.client.dates["/repo/packages.json"] = "Wed, 15 Nov 2023 22:13:20 GMT"
+                self.client.down = set(files) - {"/repo/packages.json"}
+                self.cache.clock.advance(3600)
+                self.now(self.mirror.refresh_root())
+                self.assertEqual(after in OLD, self.now(self.mirror.root()).is_old)
+                self.assertEqual(held, by_number(list(versions_of(self.second("acme/front"), "acme/front"))))
+                self.client.down = set()
+                self.cache.clock.advance(3600)
+                self.client.asked.clear()
+                self.assertEqual(held, by_number(list(versions_of(self.second("acme/front"), "acme/front"))))
+                self.assertIn(True, ["acme/front" in path for path in self.client.asked])
+
+
 class FirstGenerationTests(MirrorTestCase):
     """Composer 1: lists with hashes, files of packages, or one document at a time."""
 
