@@ -40,15 +40,15 @@ class PageRoutes:
         self._pages.install(app, "/mirror/<alias>", ("GET",), self.mirror)
 
     async def home(self, visit: Visit) -> bytes:
-        """The mirrors that the visitor may use, each with its snippet; on the host of a sub-repository its page."""
+        """Our repository and the mirrors, as far as the visitor may use them; on a sub-repository's host its page."""
         hosted = await self._pages.public_host(visit)
         if hosted is not None:
             return self._landing.show(visit, hosted, visit.base)
         sites = [site for alias, site in self._directory.sites.items() if self._is_open(visit, alias)]
         if not sites and visit.identity.is_anonymous:
             return self._pages.redirect(visit, "/login")
-        mirrors = [site.mirror.rules for site in sites]
-        return self._pages.render(visit, "home.html", mirrors=mirrors, **await self._troubles(sites))
+        mirrors, own = [site.mirror.rules for site in sites], await self._landing.own(visit)
+        return self._pages.render(visit, "home.html", mirrors=mirrors, own=own, **await self._troubles(sites))
 
     async def mirror(self, visit: Visit, alias: str) -> bytes:
         """One mirror, with its snippet."""

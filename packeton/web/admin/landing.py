@@ -74,6 +74,14 @@ class LandingRoutes:
             if _may_use(visit.account, number)
         ]
 
+    async def own(self, visit: Visit) -> list[Choice]:
+        """Return where the visitor's account finds our own packages: the root, else its sub-repositories."""
+        if visit.account is None:
+            return []
+        if _may_use(visit.account, ROOT):
+            return [Choice(number=ROOT, name="The root", slug="", chosen=False)]
+        return await self.choices(visit)
+
     async def switch(self, visit: Visit, number: str) -> bytes:
         """See this sub-repository from now on."""
         visit.form()

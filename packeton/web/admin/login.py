@@ -39,7 +39,7 @@ class LoginRoutes:
         """The form; who is signed in is sent home."""
         if visit.account is not None:
             return self._pages.redirect(visit, visit.query("next") or "/")
-        return self._form(visit, follow=visit.query("next"))
+        return self._form(visit, follow=visit.query("next"), remember=True)
 
     async def sign_in(self, visit: Visit) -> bytes:
         """Check name and password."""

@@ -497,6 +497,7 @@ class ProfileTests(PagesTestCase):
         self.assertEqual(200, browser.get("/inner").status)
         browser.post(f"/subrepository/{inner.id}/switch")
         self.assertEqual("/?notice=repository", browser.location())
+        self.assertIn(f"composer config repo.inner composer {self.server.url}/inner\n", browser.get("/") and browser.text)
         browser.get("/profile")
         self.assertEqual(404, browser.post("/subrepository/switch-root").status)
         self.records.change(self.name, subrepos=(0, inner.id))
@@ -527,6 +528,9 @@ class ProfileTests(PagesTestCase):
         browser = self.signed_in()
         browser.get("/")
         self.assertIn("/mirror/closed", browser.text)
+        self.assertIn(f"composer config repo.private composer {self.server.url}\n", browser.text)
+        self.assertIn(f"http-basic.{self.server.url[7:]} {self.name} TOKEN", browser.text)
+        self.assertNotIn("TOKEN", visitor.get("/") and visitor.text)
         self.assertEqual(404, visitor.get("/mirror/closed").status)
         self.assertEqual(200, browser.get("/mirror/closed").status)
 
