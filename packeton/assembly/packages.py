@@ -37,6 +37,7 @@ from packeton.core.composer.configs import auth_sections
 from packeton.core.composer.credentials import Credentials
 from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.names import PackageName
+from packeton.core.composer.roots import Resource
 from packeton.errors import ConfigurationInvalid
 from packeton.features.access.audit import AuditTrail
 from packeton.features.advisories.monitoring import SecurityMonitoring
@@ -47,7 +48,7 @@ from packeton.features.packages.building import DefinitionBuilder, UploadBuilder
 from packeton.features.packages.catalogue import Catalogue
 from packeton.features.packages.downloads import Downloads
 from packeton.features.packages.folders import Folders
-from packeton.features.packages.foreign import MIRROR, ForeignRepositories
+from packeton.features.packages.foreign import FORM, MIRROR, ForeignRepositories, advisories_body
 from packeton.features.packages.github import GitHub
 from packeton.features.packages.keyring import Keyring
 from packeton.features.packages.publishing import Publishing
@@ -289,9 +290,15 @@ def foreign_repositories(store: Store, mirroring: Mirroring) -> ForeignRepositor
                 found.setdefault(version.get("version"), version)
         return list(found.values())
 
+    async def mirror_advisories(alias: str, name: str) -> bytes:
+        mirror = mirroring.site(alias).mirror
+        _, answer = await mirror.forward(Resource.ADVISORIES, advisories_body(name), FORM)
+        return orjson.dumps(answer)
+
     return ForeignRepositories(
         client_for,
         mirror_versions,
+        mirror_advisories,
         limits_of(settings.upstream, settings.upstream.max_metadata_bytes),
         limits_of(settings.upstream, settings.upstream.max_dist_bytes),
         store.in_thread,

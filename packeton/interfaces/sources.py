@@ -7,6 +7,7 @@ from typing import Any
 from attrs import field, frozen
 from zope.interface import Interface
 
+from packeton.core.composer.advisories import Advisory
 from packeton.interfaces.packages import Change, Package, StoredVersion
 
 __all__ = [
@@ -82,6 +83,8 @@ class SourceReport:
     """composer.lock of the default branch."""
     manifest: bytes | None = field(default=None, repr=False)
     """composer.json beside it."""
+    advisories: tuple[Advisory, ...] | None = field(default=None, repr=False)
+    """What the source knows of security holes in the package; None: it cannot tell."""
 
 
 @frozen(kw_only=True)

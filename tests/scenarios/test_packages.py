@@ -446,8 +446,11 @@ class TypeTests(PackagesTestCase):
     def test_adopted(self) -> None:
         """A package of a mirror becomes ours: no mirror serves it any more, and its metadata is ours."""
         self.assertEqual(200, self.get("/mirror/up/p2/acme/upstream.json", None).status)
+        self.origin.advisories = {"acme/upstream": [HOLE], "acme/other": [HOLE]}
         self.made("acme/upstream", "mirror:up", repo_type=RepoType.PROXY)
         self.assertEqual("acme/upstream", self.version("acme/upstream", "1.0.0")["name"])
+        known = self.get("/p2/acme/upstream.json").json()["security-advisories"]
+        self.assertEqual([HOLE], [{key: one[key] for key in HOLE} for one in known])
         self.assertEqual(404, self.get("/mirror/up/p2/acme/upstream.json", None).status)
 
     def test_gone(self) -> None:
@@ -457,6 +460,9 @@ class TypeTests(PackagesTestCase):
 
 
 UPSTREAM = Package("acme/upstream", "1.0.0", make_zip("acme/upstream", "upstream", 3000))
+
+
+HOLE = {"advisoryId": "PKSA-1", "affectedVersions": "<2", "title": "Leaks", "sources": [{"name": "GitHub", "remoteId": "GHSA-1"}], "reportedAt": "2026-01-01"}
 
 
 class ProxyTests(PackagesTestCase):
@@ -481,6 +487,14 @@ class ProxyTests(PackagesTestCase):
         fetched = self.origin.log.copy()
         self.assertEqual(UPSTREAM.content, self.get(dist["url"].removeprefix(self.server.url)).body)
         self.assertEqual(fetched, self.origin.log)
+        asked = "/api/security-advisories/?packages[]=acme/upstream"
+        for told, expected in (({}, {}), ({"acme/upstream": [HOLE]}, {"acme/upstream": ["PKSA-1"]}), (None, {"acme/upstream": ["PKSA-1"]}), ({}, {})):
+            self.origin.advisories = told  # type: ignore[assignment]
+            job = self.installation.update(made)
+            self.assertEqual("completed", job.status, job.result)
+            time.sleep(0.8)
+            found = self.get(asked).json()["advisories"]
+            self.assertEqual(expected, {name: [one["advisoryId"] for one in listed] for name, listed in found.items()})
 
     def test_mono_repo(self) -> None:
         """Children are found, have zips of their directory only, and no source."""

@@ -97,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.origin.asked(self.command, self.path, dict(self.headers), body)
-        content = b'{"status":"success"}' if "downloads" in self.path else b'{"advisories":{"acme/app":[]}}'
+        content = b'{"status":"success"}' if "downloads" in self.path else json.dumps({"advisories": self.origin.advisories}).encode()
         self._send(201 if "downloads" in self.path else 200, {"Content-Type": "application/json"}, content, None)
 
     def _instead(self, fault: Fault) -> bool:
@@ -211,6 +211,7 @@ class Origin:
         self.faults: dict[str, list[Fault]] = {}
         self.log: list[tuple[str, str, dict[str, str]]] = []
         self.posted: list[bytes] = []
+        self.advisories: dict[str, list[dict[str, object]]] = {"acme/app": []}
         self.modified: dict[str, float] = {}
         self.ranges = True
         self.etags = True

@@ -12,8 +12,21 @@ from packeton.core.composer.constraints import parse_constraints
 from packeton.core.composer.metadata import JsonObject
 from packeton.errors import Invalid, InvalidFields
 
-__all__ = ["SEVERITIES", "advisory_from", "as_kept", "as_published", "kept_advisories", "written_advisory"]
+__all__ = [
+    "ADOPTED",
+    "SEVERITIES",
+    "WRITTEN",
+    "advisory_from",
+    "as_kept",
+    "as_published",
+    "kept_advisories",
+    "written_advisory",
+]
 
+WRITTEN: Final = "securityAdvisories"
+"""In a package's settings, what was written down here."""
+ADOPTED: Final = "_upstreamAdvisories"
+"""In a package's settings, what the repository that it comes from knows."""
 REPORTER: Final = "Packeton"
 NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,79}")
 """What an advisory may be called."""

@@ -1,5 +1,6 @@
 """
-Advisories about our own packages: written down by who may edit a package, and published with its metadata.
+Advisories about our own packages: written down by who may edit a package, or, of a package that comes from another
+repository, read there at every update; published with its metadata.
 
 They are kept in the package's settings, so that they go with it into dumps, and away with it.
 """
@@ -13,7 +14,14 @@ from twisted.logger import Logger
 from packeton.core.access.identities import Identity
 from packeton.core.access.rules import may_edit_package
 from packeton.core.composer.advisories import Advisory
-from packeton.core.composer.advisory_forms import as_kept, as_published, kept_advisories, written_advisory
+from packeton.core.composer.advisory_forms import (
+    ADOPTED,
+    WRITTEN,
+    as_kept,
+    as_published,
+    kept_advisories,
+    written_advisory,
+)
 from packeton.core.composer.metadata import JsonObject
 from packeton.errors import Denied, Invalid, NotFound
 from packeton.features.packages.audiences import Audience, facts_of
@@ -23,12 +31,10 @@ from packeton.interfaces.clocks import Now
 from packeton.interfaces.packages import IPackageRecords, Package, PackageSummary
 from packeton.interfaces.revisions import IRevisions, Subject
 
-__all__ = ["WRITTEN", "OwnAdvisories", "advisories_of"]
+__all__ = ["OwnAdvisories", "advisories_of"]
 
 log = Logger()
 
-WRITTEN: Final = "securityAdvisories"
-"""In the package's settings, what was written down here."""
 MAX_A_PACKAGE: Final = 200
 MAX_HELD: Final = 5000
 
@@ -110,9 +116,10 @@ class OwnAdvisories:
 
 
 def advisories_of(package: Package) -> tuple[Advisory, ...]:
-    """Return the advisories about a package, by id."""
-    written = kept_advisories(package.settings.get(WRITTEN), package.name)
-    return tuple(sorted(written, key=lambda one: one.id))
+    """Return the advisories about a package, by id; what was written down here stands for one of the same id."""
+    kept = (kept_advisories(package.settings.get(name), package.name) for name in (ADOPTED, WRITTEN))
+    by_id = {one.id: one for advisories in kept for one in advisories}
+    return tuple(by_id[number] for number in sorted(by_id))
 
 
 def _may_write(package: Package, identity: Identity) -> None:

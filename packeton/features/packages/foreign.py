@@ -1,9 +1,10 @@
-"""What a package of type proxy needs of somebody else's Composer repository: its versions, and their dists."""
+"""What a package of type proxy needs of somebody else's Composer repository: versions, dists, security advisories."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlencode
 
 from attrs import define
 from twisted.internet.defer import Deferred
@@ -11,15 +12,16 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from packeton.core.composer.advisories import Advisory, read_advisories
 from packeton.core.composer.metadata import JsonObject
-from packeton.core.composer.roots import Root, root_url
-from packeton.errors import Invalid, StorageFailed, UpstreamFailed, UpstreamRefused
+from packeton.core.composer.roots import Resource, Root, root_url
+from packeton.errors import Invalid, NotFound, StorageFailed, UpstreamFailed, UpstreamRefused
 from packeton.features.caching.bodies import read_body
 from packeton.features.packages.foreign_reading import ForeignReader
 from packeton.interfaces.clocks import InThread
 from packeton.interfaces.upstream import IBodyReceiver, IHttpClient, UpstreamLimits, UpstreamRequest
 
-__all__ = ["MIRROR", "ClientFor", "ForeignRepositories", "MirrorVersions"]
+__all__ = ["FORM", "MIRROR", "ClientFor", "ForeignRepositories", "advisories_body"]
 
 MIRROR = "mirror:"
 """What the address of a package begins with that comes from one of our mirrors."""
@@ -28,6 +30,9 @@ ClientFor = Callable[[str, Mapping[str, Any]], IHttpClient]
 """Gives a client for a repository's address and the content of an auth.json."""
 MirrorVersions = Callable[[str, str], Awaitable[Sequence[JsonObject]]]
 """Gives all versions that a mirror (by its alias) has of a package. Raises NotFound, UpstreamFailed."""
+MirrorAdvisories = Callable[[str, str], Awaitable[bytes]]
+"""Gives what a mirror's upstream answers about the advisories of a package. Raises NotFound, UpstreamFailed."""
+FORM = "application/x-www-form-urlencoded"
 
 
 @define
@@ -36,6 +41,7 @@ class ForeignRepositories:
 
     _client_for: ClientFor
     _mirror_versions: MirrorVersions
+    _mirror_advisories: MirrorAdvisories
     _limits: UpstreamLimits
     _dist_limits: UpstreamLimits
     _in_thread: InThread
@@ -51,6 +57,34 @@ class ForeignRepositories:
         if url.startswith(MIRROR):
             return await self._mirror_versions(url.removeprefix(MIRROR), name)
         return await (await self.reader(url, auth)).versions(name)
+
+    async def advisories(self, url: str, auth: Mapping[str, Any], name: str) -> Sequence[Advisory]:
+        """
+        Return what a repository knows of security holes in a package; nothing where it tells of none at all.
+
+        Raises:
+            UpstreamFailed: It does not answer.
+        """
+        if url.startswith(MIRROR):
+            try:
+                content = await self._mirror_advisories(url.removeprefix(MIRROR), name)
+            except NotFound:
+                return ()
+        else:
+            address = (await self.reader(url, auth)).root.template(Resource.ADVISORIES)
+            if address is None:
+                return ()
+            headers, body = (("Content-Type", FORM), ("Accept", "application/json")), advisories_body(name)
+            client = self._client_for(url, auth)
+            response = await client.request(
+                UpstreamRequest(method="POST", url=address, headers=headers, body=body, limits=self._limits)
+            )
+            if response.status != 200:
+                response.abort()
+                raise UpstreamFailed(f"{address} answered {response.status}")
+            content = await read_body(response, self._limits.max_body_bytes)
+        found = await self._in_thread(read_advisories, content)
+        return [one for one in found if one.package == name]
 
     async def download(self, url: str, auth: Mapping[str, Any], address: str, destination: Path) -> None:
         """
@@ -95,6 +129,11 @@ class ForeignRepositories:
         if response.status in {401, 403}:
             raise UpstreamRefused(f"{address} wants another login ({response.status})")
         raise UpstreamFailed(f"{address} answered {response.status}")
+
+
+def advisories_body(name: str) -> bytes:
+    """Return what is posted to ask about the advisories of a package."""
+    return urlencode([("packages[]", name)]).encode()
 
 
 @implementer(IBodyReceiver)

@@ -14,7 +14,7 @@ from packeton.core.composer.archives import ArchiveBounds, verify_zip
 from packeton.core.composer.configs import auth_sections
 from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.versions import normalize
-from packeton.errors import Invalid, NotFound
+from packeton.errors import Invalid, NotFound, PacketonError
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.archives import Order, holder_of
 from packeton.features.packages.foreign import ForeignRepositories
@@ -28,6 +28,7 @@ __all__ = ["ProxyBuilder", "ProxySource"]
 COMMIT = re.compile(r"[0-9a-f]{40}")
 NOT_OURS = ("notification-url", "uid", "version_normalized_v2", "dist_mirrors", "source_mirrors")
 BATCH = 100
+MAX_ADVISORIES = 200
 
 
 @implementer(ISource)
@@ -62,7 +63,12 @@ class ProxySource:
                 findings = []
         if findings:
             await deliver(findings)
-        return SourceReport(refs=frozenset(refs))
+        try:
+            advisories = tuple(await self._foreign.advisories(package.url, auth, package.name))[:MAX_ADVISORIES]
+        except PacketonError as error:
+            log(f"{package.url} does not tell its security advisories, so what was known stays: {error}")
+            return SourceReport(refs=frozenset(refs))
+        return SourceReport(refs=frozenset(refs), advisories=advisories)
 
 
 @define

@@ -19,6 +19,7 @@ import orjson
 from attrs import asdict, define, evolve, field, frozen
 from twisted.logger import Logger
 
+from packeton.core.composer.advisory_forms import ADOPTED, as_kept
 from packeton.core.composer.monorepos import tags_that_changed
 from packeton.core.texts import legible
 from packeton.errors import Conflict, NotFound, PacketonError, UpstreamFailed, VcsFailed, VcsReason
@@ -250,6 +251,7 @@ class Updates:
         if held.id == run.package.id:
             noted = {RENDERED_WITH: _shaped_by(run.package), DEFAULT_BRANCH: report.default_branch}
             noted[FORGE] = None if facts is None else facts.noted
+            noted |= {} if report.advisories is None else {ADOPTED: as_kept(report.advisories)}
         await self._packages.change(
             held.id, lambda stored: evolve(stored, **{**said, "settings": {**stored.settings, **noted}})
         )
@@ -406,6 +408,8 @@ def _shaped_by(package: Package) -> str:
 
 def _is_noted(package: Package, report: SourceReport, facts: ForgeFacts | None) -> bool:
     """Say if the package's settings hold already what a crawl writes into them."""
+    if report.advisories is not None and package.settings.get(ADOPTED, []) != as_kept(report.advisories):
+        return False
     held = (_shaped_before(package), package.settings.get(DEFAULT_BRANCH), package.settings.get(FORGE))
     return held == (_shaped_by(package), report.default_branch, None if facts is None else facts.noted)
 
