@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
@@ -61,6 +62,10 @@ def _moment(event: Mapping[str, Any]) -> str:
 
 
 def _message(event: Mapping[str, Any]) -> str:
+    form = event.get("log_format")
+    if isinstance(form, str) and "()" not in form:
+        with suppress(Exception):  # Twisted's own formatting, which is several times slower, tells what is wrong
+            return redact(form.format_map(event))
     return redact(formatEvent(dict(event)))
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from attrs import field, frozen
 
@@ -140,6 +141,7 @@ def read_date(text: str | None) -> datetime | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def http_date(moment: datetime) -> str:
     """Write an HTTP date."""
     day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[moment.weekday()]

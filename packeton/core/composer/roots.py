@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from attrs import frozen
+from attrs import field, frozen
 
 from packeton.core.composer.metadata import check_versions, check_writable, read_object
 from packeton.errors import BadContent, NotFound
@@ -79,6 +79,12 @@ class Root:
     document: Mapping[str, Any]
     url: str
     """Where it came from, without credentials."""
+    is_old: bool = field(init=False, eq=False)
+    """It offers nothing but what Composer 1 knows; asked for each document."""
+
+    @is_old.default
+    def _is_old(self) -> bool:
+        return self.template(Resource.METADATA) is None
 
     @classmethod
     def read(cls, content: bytes, url: str) -> "Root":
@@ -112,11 +118,6 @@ class Root:
         """True: all names can be had with the hash of their document, and each document by that."""
         listed = any(isinstance(self.document.get(key), Mapping) and self.document[key] for key in LISTINGS)
         return listed and self.template(Resource.PROVIDERS) is not None
-
-    @property
-    def is_old(self) -> bool:
-        """True: it offers nothing but what Composer 1 knows."""
-        return self.template(Resource.METADATA) is None
 
     @property
     def available(self) -> list[str] | None:
