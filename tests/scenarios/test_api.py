@@ -194,7 +194,7 @@ class ViewTests(ApiTestCase):
         """A customer sees the versions that it was granted and nothing of other packages; no cache keeps it."""
         number = self.installation.group("half", "okvpn/satis-api:^1.0")
         self.installation.user("half", "half-token-of-some-length", groups=(number,))
-        time.sleep(0.8)
+        self.noticed()
         half = "?username=half&apiToken=half-token-of-some-length"
         answer = self.get("/packages/okvpn/satis-api.json" + half, None)
         self.assertEqual({"1.0.0", "1.1.0"}, set(answer.json()["package"]["versions"]))

@@ -33,7 +33,7 @@ class HookTestCase(PackagesTestCase):
         }.items():
             host, path = canonical_url(url) or ("", "")
             cls.packages[name] = cls.installation.package(name, url, host=host, path=path)
-        time.sleep(0.6)
+        cls.noticed()
 
     def push(self, payload: object, user: str | None = "dev", path: str = "/api/update-package", *, method: str = "POST", **headers: str) -> Answer:
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()

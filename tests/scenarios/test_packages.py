@@ -92,14 +92,20 @@ class PackagesTestCase(TestCase):
         for name in cls.names:
             cls.git.make(name)
             cls.packages[name] = cls.installation.package(name, cls.git.url(name))
-            job = cls.installation.update(cls.packages[name])
+        for job in cls.installation.update_all(cls.packages.values()):
             assert job.status == "completed", (job.result, cls.server.log[-3000:])
         group = cls.installation.group("group1", "okvpn/cron-bundle")
         cls.installation.user("admin", TOKEN + "1", "ROLE_ADMIN")
         cls.installation.user("dev", TOKEN + "2", "ROLE_MAINTAINER")
         cls.installation.user("user2", TOKEN + "3", "ROLE_FULL_CUSTOMER")
         cls.installation.user("user1", TOKEN + "4", groups=(group,))
-        time.sleep(0.8)
+        cls.noticed()
+
+    @classmethod
+    def noticed(cls) -> None:
+        """Return once the server has noticed what the test stored."""
+        admin = f"username=admin&apiToken={TOKEN}1"
+        cls.installation.noticed(lambda slug: fetch(f"{cls.server.url}/{slug}/packages.json?{admin}").status == 200)
 
     @classmethod
     def settings(cls) -> dict[str, object]:
@@ -214,7 +220,7 @@ class ArchiveTests(PackagesTestCase):
         group = self.installation.group("only-one", "okvpn/satis-api:^1.0")
         number = self.installation.user("half", TOKEN + "9", groups=(group,))
         self.addCleanup(lambda: self.installation.do(self.installation.users.remove(number)))
-        time.sleep(0.8)
+        self.noticed()
 
         def status(version: str, who: str) -> int:
             return fetch(f"{self.server.url}{self.path('okvpn/satis-api', version)}?username=half&apiToken={TOKEN}9").status if who == "half" else self.get(self.path("okvpn/satis-api", version), who).status
@@ -231,7 +237,7 @@ class ArchiveTests(PackagesTestCase):
         between = self.git.commit(name, {"src/code.php": "<?php // between\n"})
         self.git.commit(name, {"src/code.php": "<?php // newest\n"})
         self.assertEqual("completed", self.installation.update(self.packages[name]).status)
-        time.sleep(0.8)
+        self.noticed()
         self.assertNotEqual(old, self.version(name, "dev-main")["source"]["reference"])
         self.assertEqual(200, self.get(f"/zipball/{name}/{old}.zip", "user1").status)
         self.assertEqual(200, self.get(f"/zipball/{name}/{between}.zip", "user2").status)
@@ -245,11 +251,11 @@ class ArchiveTests(PackagesTestCase):
         name = "okvpn/satis-api"
         self.git.commit(name, {"src/code.php": "<?php // oops\n"}, "9.9.9")
         self.installation.update(self.packages[name])
-        time.sleep(0.8)
+        self.noticed()
         path = self.path(name, "9.9.9")
         self.git.git(name, "tag", "-d", "9.9.9")
         self.installation.update(self.packages[name])
-        time.sleep(0.8)
+        self.noticed()
         self.assertNotIn("9.9.9", self.get(f"/p/{name}.json").json()["packages"][name])
         self.assertEqual(200, self.get(path, "user2").status)
 
@@ -269,7 +275,7 @@ class AccessTests(PackagesTestCase):
         for lines in (("okvpn/satis-api:^1.0",), ("okvpn/satis-api",), ("okvpn/satis-api:^1.0",)):
             held = self.installation.do(self.installation.groups.get(group))
             self.installation.do(self.installation.groups.replace(held, evolve(held, lines=tuple(map(parse_line, lines)))))
-            time.sleep(0.8)
+            self.noticed()
             answer = fetch(self.server.url + path, headers=since)
             self.assertEqual(200, answer.status)
             seen.append(len(answer.json()["packages"]["okvpn/satis-api"]))
@@ -277,13 +283,13 @@ class AccessTests(PackagesTestCase):
             self.assertEqual(304, fetch(self.server.url + path, headers=since).status)
         self.assertEqual([2, 3, 2], seen)
         self.installation.do(self.installation.users.change(number, {"groups": ()}))
-        time.sleep(0.8)
+        self.noticed()
         self.assertEqual(404, fetch(self.server.url + path, headers=since).status)
 
     def test_subrepository(self) -> None:
         """A public one by its slug: its packages, its addresses, its zips, for anybody."""
         self.installation.subrepo("team", "okvpn/satis-api", public=True)
-        time.sleep(0.8)
+        self.noticed()
         root = self.get("/team/packages.json", None)
         self.assertEqual((200, ["okvpn/satis-api"]), (root.status, root.json()["available-packages"]))
         self.assertEqual("/team/p2/%package%.json", root.json()["metadata-url"])
@@ -337,7 +343,7 @@ class ComposerTests(PackagesTestCase):
             raise SkipTest(reason)
         group = self.installation.group("old", "okvpn/cron-bundle:<2.0")
         self.installation.user("customer", TOKEN + "8", groups=(group,))
-        time.sleep(0.8)
+        self.noticed()
         for user, number, expected in (("user2", "3", "2.0.0"), ("customer", "8", "1.1.0")):
             composer = Composer(self.folder / user)
             composer.require(self.server.url, {"okvpn/cron-bundle": "*"})
@@ -370,7 +376,7 @@ class ComposerTests(PackagesTestCase):
         group = self.installation.group("team", "okvpn/*:^1.0")
         self.installation.user("member", TOKEN + "7", groups=(group,), subrepos=(team,))
         self.installation.user("stranger", TOKEN + "6", groups=(group,))
-        time.sleep(0.8)
+        self.noticed()
         host = self.server.url.removeprefix("http://")
         for user, number, granted in (("member", "7", True), ("stranger", "6", False)):
             composer = Composer(self.folder / f"slug-{user}")
@@ -406,7 +412,7 @@ class TypeTests(PackagesTestCase):
         made = self.installation.package(name, url, **fields)
         job = self.installation.update(made)
         self.assertEqual(status, job.status, f"{job.result} {self.server.log[-2000:]}")
-        time.sleep(0.8)
+        self.noticed()
         return job
 
     def archive(self, name: str, version: str) -> zipfile.ZipFile:
@@ -480,7 +486,7 @@ class ProxyTests(PackagesTestCase):
         """Its versions, and its zip, byte for byte, checked and kept; also after it has gone."""
         made = self.installation.package("acme/upstream", self.origin.url, repo_type=RepoType.PROXY)
         self.assertEqual("completed", self.installation.update(made).status)
-        time.sleep(0.8)
+        self.noticed()
         dist = self.version("acme/upstream", "1.0.0")["dist"]
         self.assertTrue(dist["url"].startswith(self.server.url))
         self.assertEqual(sha1(UPSTREAM.content).hexdigest(), dist["shasum"])
@@ -511,7 +517,7 @@ class ProxyTests(PackagesTestCase):
         made = self.installation.package(name, self.git.url(name), repo_type=RepoType.MONO_REPO, settings=settings)
         job = self.installation.update(made)
         self.assertEqual("completed", job.status, job.result)
-        time.sleep(0.8)
+        self.noticed()
         self.assertEqual({"1.0.0", "1.0.1", "dev-main"}, set(self.get("/p/acme/a.json").json()["packages"]["acme/a"]))
         self.assertEqual({"1.0.0", "dev-main"}, set(self.get("/p/acme/b.json").json()["packages"]["acme/b"]))
         version = self.version("acme/b", "1.0.0")

@@ -2,10 +2,13 @@
 
 import asyncio
 import secrets
-from collections.abc import Coroutine
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+
+from attrs import evolve
 
 from packeton.adapters.database.connection import Database, sqlite_engine
 from packeton.adapters.database.engines import engine_of
@@ -43,6 +46,7 @@ class Installation:
         self.tokens, self.subrepos = TokenRecords(database, self.revisions), SubrepoRecords(database, self.revisions)
         self.packages, self.versions = PackageRecords(database), VersionRecords(database)
         self.jobs = JobRecords(database, lambda: secrets.token_hex(20))
+        self._mark: int | None = None
         self._keys = InstallationKeys(SECRET, data / "unused", lambda: "")
 
     def close(self) -> None:
@@ -79,15 +83,40 @@ class Installation:
 
     def update(self, package: Package, **payload: Any) -> Job:
         """Have the server read a package, and return the job when it is over."""
-        import time
+        return self.update_all([package], **payload)[0]
 
-        order = JobOrder(type="package:updates", payload={"id": package.id, **payload}, package=package.name)
-        job = self.do(self.jobs.put(order, datetime.now(UTC)))
-        end = datetime.now(UTC) + timedelta(seconds=90)
-        while datetime.now(UTC) < end:
+    def update_all(self, packages: Iterable[Package], **payload: Any) -> list[Job]:
+        """Have the server read packages, and return their jobs when all are over."""
+        orders = [JobOrder(type="package:updates", payload={"id": one.id, **payload}, package=one.name) for one in packages]
+        jobs = [self.do(self.jobs.put(order, datetime.now(UTC))) for order in orders]
+        return [self._over(job) for job in jobs]
+
+    def _over(self, job: Job) -> Job:
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
             found = self.do(self.jobs.find(job.id))
             assert found is not None
             if found.status.is_over:
                 return found
-            time.sleep(0.1)
+            time.sleep(0.05)
         raise AssertionError("the job did not end")
+
+    def noticed(self, is_there: Callable[[str], bool]) -> None:
+        """
+        Return once a server has noticed all that was stored here until now.
+
+        It looks at the revisions of everything at once, so a mark that is made last is seen last.
+
+        Args:
+            is_there: Says if the server answers under the slug of a sub-repository.
+        """
+        slug = f"mark-{secrets.token_hex(4)}"
+        held = self.do(self.subrepos.get(self._mark)) if self._mark else None
+        if held is None:
+            self._mark = self.subrepo(slug)
+        else:
+            self.do(self.subrepos.replace(held, evolve(held, slug=slug)))
+        deadline = time.monotonic() + 60
+        while not is_there(slug):
+            assert time.monotonic() < deadline, "the server notices nothing"
+            time.sleep(0.05)
