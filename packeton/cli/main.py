@@ -23,7 +23,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "group": ("groups", "group"),
     "import": ("imports", "import_packages"),
     "keys": ("keys", "keys"),
-    "mirror": ("mirrors", "mirror"),
+    "mirror": ("syncs", "mirror"),  # which adds to what is in `mirrors`
     "package": ("packages", "package"),
     "subrepository": ("subrepositories", "subrepository"),
     "token": ("tokens", "token"),

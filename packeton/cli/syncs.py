@@ -23,7 +23,7 @@ from packeton.errors import Conflict, Invalid, PacketonError
 from packeton.features.mirroring.synchronising import each
 from packeton.features.mirroring.warming import Locked, Warmed, Warming, WarmOutcome
 
-__all__ = ["sync", "sync_as_before"]
+__all__ = ["mirror", "sync", "sync_as_before"]
 
 AT_ONCE = 8
 FORCE = click.option("--force", is_flag=True, help="Forget the stored metadata first, and fetch all of it anew.")

@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from unittest import TestCase
 
+import click
+
+from packeton.cli.main import program
 from tests.scenarios.test_http import FOO, SMALL, HttpTestCase
 from tests.support.client import fetch
 
@@ -107,6 +111,16 @@ class ConfigTests(TestCase):
         self.assertIn("cache", run("--help").stdout)
         self.assertRegex(run("--version").stdout, r"packeton, version \d")
         self.assertEqual(2, run("dance").returncode)
+
+    def test_documented(self) -> None:
+        """All commands of the manual are there."""
+        told = re.findall(r"`packeton ([a-z:]+)(?: ([a-z|-]+))?", (ROOT / "docs" / "commands.md").read_text())
+        self.assertIn(("mirror", "sync"), told)
+        for name, inner in told:
+            command = program.get_command(click.Context(program), name)
+            for one in inner.split("|") if isinstance(command, click.Group) and inner else ():
+                self.assertIn(one, command.commands, name)
+            self.assertIsNotNone(command, name)
 
 
 class CacheTests(HttpTestCase):
