@@ -19,6 +19,7 @@ from packeton.features.packages.dependents import Dependents
 from packeton.features.packages.editing import Editing
 from packeton.features.packages.favourites import Favourites
 from packeton.features.packages.importing import IMPORT, Importing, ImportJobs
+from packeton.features.packages.prechecks import Prechecks
 from packeton.features.packages.pushing import Pushing
 from packeton.features.packages.removals import Removals
 from packeton.features.packages.searching import Searching
@@ -36,6 +37,7 @@ from packeton.web.api.imports import ImportApi
 from packeton.web.api.jobs import JobRoutes
 from packeton.web.api.openapi import OpenApiRoutes
 from packeton.web.api.packages import PackageApi
+from packeton.web.api.prechecks import PrecheckApi
 from packeton.web.api.search import SearchApi
 from packeton.web.api.security import SecurityApi
 from packeton.web.api.statistics import StatisticsApi
@@ -54,6 +56,7 @@ class Api:
     hooks: IncomingHooks
     watching: JobWatching
     submitting: Submitting
+    prechecks: Prechecks
     editing: Editing
     viewing: Viewing
     dependents: Dependents
@@ -95,6 +98,7 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
         ),
         watching=JobWatching(work.jobs.records, store.reactor),
         submitting=submitting,
+        prechecks=Prechecks(records, submitting, packages.accesses, packages.checkouts),
         editing=editing,
         viewing=viewing,
         dependents=dependents,
@@ -119,6 +123,7 @@ def api_routes(
         UploadApi(gate, api.pushing, packages.library, packages.upload_files, store.in_thread, changes),
         StatisticsApi(gate, addresses, api.statistics, api.editing, api.viewing),
         ImportApi(gate, api.importing),
+        PrecheckApi(changes, addresses, api.prechecks),
         FavouriteApi(gate, changes, api.favourites, api.editing),
         SecurityApi(gate, api.editing, packages.advisories),
         SearchApi(gate, addresses, api.searching, api.dependents, api.viewing),

@@ -128,6 +128,8 @@ class SubmitTests(ApiTestCase):
         for name in ("one", "two"):
             self.git.commit("acme/mono", {f"packages/{name}/composer.json": json.dumps({"name": f"acme/{name}"})})
         fields = {"repoType": "mono-repo", "repository": self.git.url("acme/mono"), "glob": "packages/*/composer.json"}
+        looked = self.send("/packages/fetch-monorepo-info", {**fields, "excludedGlob": "packages/two"})
+        self.assertEqual({"status": "success", "files": ["packages/one/composer.json"]}, looked.json())
         answer = self.send("/api/create-package", fields)
         self.assertEqual(202, answer.status, answer.body)
         self.assertEqual("completed", self.done(answer.json()["job"])["status"])
@@ -136,6 +138,24 @@ class SubmitTests(ApiTestCase):
         self.assertEqual((400, "Package is readonly"), (child.status, child.json()["message"]))
         self.assertEqual(204, self.get("/api/packages/acme/mono", "dev", "DELETE").status)
         self.assertEqual([], self.get("/api/packages?vendor=acme", "dev").json()["packageNames"])
+
+    def test_prechecks(self) -> None:
+        """What a form asks before it is sent: the name and names like it, or reasons; for maintainers; nothing is stored."""
+        self.git.make("acme/satis-api", ())
+        fields = {"repository": self.git.url("acme/satis-api")}
+        found = self.send("/packages/fetch-info/vcs", fields)
+        similar = [{"name": "okvpn/satis-api", "url": f"{self.server.url}/packages/okvpn/satis-api"}]
+        self.assertEqual({"status": "success", "name": "acme/satis-api", "similar": similar, "details": []}, found.json())
+        self.assertEqual(404, self.get("/api/packages/acme/satis-api").status)
+        for kind, wrong, reason in (
+            ("vcs", {"repository": self.git.url("acme/none")}, "repository: "),
+            ("vcs", {"repository": self.git.url("okvpn/satis-api")}, "already exists"),
+            ("odd", fields, "repoType: "),
+        ):  # fmt: skip
+            refused = self.send(f"/packages/fetch-info/{kind}", wrong)
+            self.assertEqual((200, "error"), (refused.status, refused.json()["status"]))
+            self.assertIn(reason, refused.json()["reason"][0])
+        self.assertEqual([403, 401], [self.send("/packages/fetch-info/vcs", fields, user).status for user in ("user2", None)])
 
     def test_definitions(self) -> None:
         """Virtual packages need a definition only."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from attrs import define
+from attrs import define, evolve
 
 from packeton.config.settings import Secret
 from packeton.core.access.identities import Identity
@@ -109,17 +109,36 @@ class Submitting:
         Raises:
             InvalidFields: By field, what cannot be used: also what the repository's server says, and a taken name.
         """
-        kind = fields.get("repoType") or RepoType.VCS
-        submission = read_submission(fields, str(kind), is_new=True, local_paths=self._local_paths)
-        await self._checks.check(submission, identity)
-        drafted = self._drafted(submission, submission.name or "", identity)
-        name = submission.name or await self._name_of(drafted)
-        package = self._drafted(submission, name, identity)
+        submission = await self._submitted(fields, identity)
+        package = await self._named(submission, identity)
         try:
             return await self._create(package, repository, priority, secret_of(submission))
         except Conflict as error:
             where = "name" if package.url is None or package.repo_type is RepoType.PROXY else "repository"
             raise InvalidFields({where: f"A package with the name {package.name} already exists."}) from error
+
+    async def drafted(self, fields: Mapping[str, Any], identity: Identity, *, named: bool = True) -> Package:
+        """
+        Return the package that `submit` would store.
+
+        Args:
+            named: False: its source is not asked for the name.
+
+        Raises:
+            InvalidFields: As `submit`.
+        """
+        submission = await self._submitted(fields, identity)
+        return await self._named(submission, identity) if named else self._drafted(submission, "", identity)
+
+    async def _submitted(self, fields: Mapping[str, Any], identity: Identity) -> Submission:
+        kind = fields.get("repoType") or RepoType.VCS
+        submission = read_submission(fields, str(kind), is_new=True, local_paths=self._local_paths)
+        await self._checks.check(submission, identity)
+        return submission
+
+    async def _named(self, submission: Submission, identity: Identity) -> Package:
+        drafted = self._drafted(submission, submission.name or "", identity)
+        return drafted if drafted.name else evolve(drafted, name=await self._name_of(drafted))
 
     async def add_custom(
         self, name: str, identity: Identity, repository: Repository | None, settings: Mapping[str, Any]
