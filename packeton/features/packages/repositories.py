@@ -127,8 +127,8 @@ class Repositories:
             document["available-packages"] = sorted(names)
             if self._rules.format == "auto" and not providers:
                 document["providers-lazy-url"] = f"{slug}/p/%package%.json"
-        api = f"{HOST}{audience.slug}/api/security-advisories/"  # Composer 2.5 does not take one without a host
-        document["security-advisories"] = {"metadata": self._rules.with_metadata(), "api-url": api}
+            api = f"{HOST}{audience.slug}/api/security-advisories/"  # Composer 2.5 takes none without a host
+            document["security-advisories"] = {"metadata": True, "api-url": api}
         return await self._in_thread(orjson.dumps, document, None, orjson.OPT_INDENT_2)
 
     def _head(self, audience: Audience, prefix: str) -> JsonObject:

@@ -237,6 +237,7 @@ class RootTests(PublishingTestCase):
             self.restart()
             self.assertEqual([expected] * 3, self.forms())
             self.assertEqual("hello", self.root(FULL)["info"])
+            self.assertEqual("metadata-url" in expected, "security-advisories" in self.root(FULL))  # nothing reads it without
 
     def test_names(self) -> None:
         """Who sees what."""
