@@ -39,6 +39,7 @@ from packeton.features.access.signing_in import SigningIn
 from packeton.interfaces.clocks import now_of
 from packeton.interfaces.mail import IMailer
 from packeton.web.addresses import Addresses
+from packeton.web.admin.apidoc import ApiDocRoutes
 from packeton.web.admin.landing import LandingRoutes
 from packeton.web.admin.login import LoginRoutes
 from packeton.web.admin.passwords import PasswordRoutes
@@ -225,6 +226,7 @@ def page_routes(
         ),
         TokenRoutes(pages, sign_in.issuing, accounts.tokens, now),
         SetupRoutes(pages, sign_in.first_admin),
+        ApiDocRoutes(pages),
         TrailRoutes(pages, accounts.users, sign_in.audit, sign_in.trail),
         landing,
     ]

@@ -9,6 +9,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance
 
 from tests.scenarios.test_api import ApiTestCase
 from tests.scenarios.test_packages import TOKEN
+from tests.support.people import Browser, Records
 
 EXAMPLES = 6
 UNHELPFUL = frozenset({"createPackage", "deletePackage", "deleteVersion", "deleteUser", "createUser", "importPackages"})
@@ -24,6 +25,24 @@ class OpenApiTests(ApiTestCase):
         """For maintainers, with the address that they use."""
         self.assertEqual([{"url": self.server.url}], self.get("/apidoc.json", "dev").json()["servers"])
         self.assertEqual((403, 401), (self.get("/apidoc.json", "user2").status, self.get("/apidoc.json", None).status))
+
+    def test_page(self) -> None:
+        """To read, for maintainers who signed in; without scripts, under a policy that allows none."""
+        records = Records(self.server.data)
+        self.addCleanup(records.close)
+        pages = []
+        for name, roles in (("page-dev", {"ROLE_MAINTAINER"}), ("page-user", {"ROLE_FULL_CUSTOMER"})):
+            records.user(name, roles=frozenset(roles))
+            browser = Browser(self.server.url)
+            browser.sign_in(name)
+            pages.append(browser.get("/apidoc"))
+        self.assertEqual((200, 403, 303), (pages[0].status, pages[1].status, self.get("/apidoc", None).status))
+        text = pages[0].body.decode()
+        self.assertNotIn("<script", text)
+        self.assertNotIn("style=", text)
+        self.assertNotIn("unsafe", pages[0].headers["content-security-policy"])
+        for words in ("/api/create-package", "customVersions", f"{self.server.url}/apidoc.json"):
+            self.assertIn(words, text)
 
     def test_conformance(self) -> None:
         """No operation fails or answers in another form than described, whatever it is sent."""

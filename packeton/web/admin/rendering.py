@@ -237,6 +237,7 @@ class Pages:
             "base": visit.base,
             "user": None if account is None else account.name,
             "is_admin": visit.has(Role.ADMIN),
+            "is_maintainer": visit.has(Role.MAINTAINER),
             "notice": NOTICES.get(visit.query("notice")),
             "visit": visit,
         }

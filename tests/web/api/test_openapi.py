@@ -6,6 +6,7 @@ from unittest import TestCase
 
 from klein import Klein
 
+from packeton.web.admin.apidoc import chapters
 from packeton.web.api.credentials import CredentialApi
 from packeton.web.api.favourites import FavouriteApi
 from packeton.web.api.groups import GroupApi
@@ -55,6 +56,17 @@ class OpenApiTests(TestCase):
         for path in described.keys() & routed.keys():
             self.assertLessEqual(described[path], routed[path], path)
 
+    def test_page(self) -> None:
+        """The page tells every operation, with its fields and answers."""
+        told = [operation for chapter in chapters(description()) for operation in chapter.operations]
+        described = {(method.upper(), path) for path, item in description()["paths"].items() for method in METHODS & item.keys()}
+        self.assertEqual(described, {(operation.method, operation.path) for operation in told})
+        by_path = {(operation.method, operation.path): operation for operation in told}
+        submission = {one.name: one for one in by_path["POST", "/api/create-package"].fields}
+        self.assertEqual(("vcs | mono-repo | artifact | custom | virtual | proxy | asset", "list of integer", "integer or null"), (submission["repoType"].kind, submission["archives"].kind, submission["credentials"].kind))
+        self.assertLessEqual(submission.keys(), {one.name for one in by_path["PUT", "/api/packages/{vendor}/{name}"].fields})
+        self.assertIn(("202", "Stored; a job reads it"), by_path["POST", "/api/create-package"].answers)
+
     def test_references(self) -> None:
         """Every reference leads somewhere, every operation has a name of its own."""
         document = description()
@@ -62,6 +74,7 @@ class OpenApiTests(TestCase):
         self.assertEqual(len(names), len(set(names)))
 
         def check(value: Any) -> None:
+            self.assertIsNotNone(value, "a comma outside quotes ends a text of YAML")
             if isinstance(value, dict):
                 if "$ref" in value:
                     target: Any = document
