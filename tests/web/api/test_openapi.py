@@ -1,6 +1,7 @@
 """The description of the API and its routes are the same."""
 
 import re
+from inspect import signature
 from typing import Any
 from unittest import TestCase
 
@@ -15,6 +16,7 @@ from packeton.web.api.imports import ImportApi
 from packeton.web.api.jobs import JobRoutes
 from packeton.web.api.openapi import description
 from packeton.web.api.packages import PackageApi
+from packeton.web.api.prechecks import PrecheckApi
 from packeton.web.api.search import SearchApi
 from packeton.web.api.security import SecurityApi
 from packeton.web.api.statistics import StatisticsApi
@@ -30,13 +32,17 @@ ALIASES = {
 OTHERS = {"/api/healthz", "/api/packages/{}/{}/dependents", "/packages/{}/{}/stats/all.json"}
 """Described, and routed elsewhere or under a wider pattern."""
 METHODS = {"get", "put", "post", "delete"}
+GROUPS = (
+    HookRoutes, JobRoutes, PackageApi, UploadApi, StatisticsApi, SearchApi, UserApi,
+    GroupApi, CredentialApi, ImportApi, SecurityApi, FavouriteApi, PrecheckApi,
+)  # fmt: skip
 
 
 def routes() -> dict[str, set[str]]:
     app = Klein()
-    for group, arguments in ((HookRoutes, 2), (JobRoutes, 3), (PackageApi, 8), (UploadApi, 6), (StatisticsApi, 5), (SearchApi, 5), (UserApi, 5), (GroupApi, 3), (CredentialApi, 2), (ImportApi, 2), (SecurityApi, 3), (FavouriteApi, 4)):
+    for group in GROUPS:
         made: Any = group
-        made(*[None] * arguments).install(app)
+        made(*[None] * len(signature(made).parameters)).install(app)
     found: dict[str, set[str]] = {}
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<[^>]+>", "{}", rule.rule)
