@@ -10,6 +10,7 @@ from unittest import TestCase
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, String, insert, inspect, select, text
+from twisted.logger import formatEvent, globalLogPublisher
 
 from packeton.adapters.database.engines import engine_of, sqlite_engine
 from packeton.adapters.database.migrations import newest, prepare, revision_of
@@ -102,6 +103,19 @@ class MigrationTests(MigrationsContract, TestCase):
             self.addCleanup(holder.cleanup)
             self.path = Path(holder.name) / "packeton.db"
         return sqlite_engine(self.path)
+
+    def test_reference(self) -> None:
+        """A database of the reference system is told, once, and keeps its tables."""
+        told: list[str] = []
+        observe = lambda event: told.append(formatEvent(event))  # noqa: E731
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        with self.engine.begin() as connection:
+            connection.execute(text("CREATE TABLE fos_user (id INTEGER)"))
+        prepare(self.engine)
+        prepare(self.engine)
+        self.assertEqual(1, sum("not read" in line for line in told))
+        self.assertTrue(inspect(self.engine).has_table("fos_user"))
 
 
 class PostgresqlMigrationTests(MigrationsContract, TestCase):

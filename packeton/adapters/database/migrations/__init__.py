@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, inspect, text
+from twisted.logger import Logger
 
 import packeton.adapters.database.dialects  # noqa: F401  # for what it does to columns and tables
 from packeton.adapters.database.tables import metadata
@@ -20,9 +21,13 @@ from packeton.errors import DatabaseRefused, StorageFailed
 __all__ = ["newest", "prepare", "revision_of", "upgrade"]
 
 REVISION: Final = re.compile(r"r([0-9]{4})_[a-z_]+\.py")
+log = Logger()
+
 LOCK_NUMBER: Final = 0x7061636B65746F6E
 """`packeton`."""
 LOCK_SECONDS: Final = 100
+REFERENCE: Final = "fos_user"
+"""A table that the reference system's databases have."""
 EARLIER: Final = frozenset({"cache_entries", "dist_digests", "publications"})
 """Tables of before there were revisions."""
 
@@ -40,7 +45,10 @@ def prepare(engine: Engine) -> None:
             if engine.dialect.name != "sqlite" and check(connection) == newest():
                 return
         with connection.begin(), _alone(connection):
-            if check(connection) != newest():
+            revision = check(connection)
+            if revision is None and inspect(connection).has_table(REFERENCE):
+                log.warn("The database is the reference system's: its tables stay as they are, and are not read")
+            if revision != newest():
                 upgrade(connection)
 
 
