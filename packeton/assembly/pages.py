@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from attrs import define
 from twisted.application.service import MultiService, Service
@@ -136,11 +137,11 @@ class _Trail(Service):
         await self._sign_in.trail.flush()
 
 
-def directories_of(settings: Settings, store: Store) -> list[LdapDirectory]:
+def directories_of(settings: Settings, reactor: Any) -> list[LdapDirectory]:
     """Return the directories of the settings. Raises ConfigurationInvalid."""
     random = secrets.SystemRandom().random
     return [
-        LdapDirectory(name, provider, store.reactor, Trust(provider.ca_file or settings.upstream.ca_file), random)
+        LdapDirectory(name, provider, reactor, Trust(provider.ca_file or settings.upstream.ca_file), random)
         for name, provider in settings.ldap.providers.items()
     ]
 
@@ -150,7 +151,7 @@ def open_sign_in(settings: Settings, store: Store, accounts: Accounts, work: Wor
     now, clock = now_of(store.reactor), store.reactor
     threads = Threads(clock, "passwords", HASHING_THREADS)
     threads.setServiceParent(store.threads)
-    directories = directories_of(settings, store)
+    directories = directories_of(settings, store.reactor)
     chain = UserChain(accounts.users, directories, settings.ldap.first)
     times = SessionTimes(idle=settings.sessions.idle, longest=settings.sessions.longest)
     sessions = Sessions(

@@ -7,11 +7,14 @@ from typing import Any
 import click
 
 from packeton.assembly.accounts import Accounts, web_tokens_of
+from packeton.assembly.pages import directories_of
 from packeton.cli.accounts import print_table, with_accounts
 from packeton.cli.console import ConsoleCommand
 from packeton.cli.options import read_settings, settings_options
+from packeton.config.settings import Settings
 from packeton.core.access.accounts import Account, User
 from packeton.errors import Invalid
+from packeton.features.access.chain import UserChain
 from packeton.features.access.people import fallback_email
 from packeton.features.access.web_tokens import JwtAuthenticator
 
@@ -54,9 +57,16 @@ def user_manager(paths: tuple[str, ...], data: str | None, username: str | None,
 
     async def work(accounts: Accounts) -> list[str]:
         account = await accounts.users.find(username)
-        if account is None:
-            return [await _create(accounts, username, options)]
-        return await _change(accounts, account, options, web_tokens_of(settings, accounts.users, accounts.now))
+        web_tokens = web_tokens_of(settings, accounts.users, accounts.now)
+        if account is not None:
+            return await _change(accounts, account, options, web_tokens)
+        if options["show_token"] or sys.stdin.isatty():
+            external = await _external(settings, accounts, username)
+            if external is not None and options["show_token"]:
+                return [_shown_token(external, options["token_format"], web_tokens)]
+            if external is not None and not click.confirm(f"LDAP knows {username}. Make a user of our own?"):
+                raise click.Abort
+        return [await _create(accounts, username, options)]
 
     for line in with_accounts(paths, data, work):
         click.echo(line)
@@ -64,6 +74,15 @@ def user_manager(paths: tuple[str, ...], data: str | None, username: str | None,
 
 async def _all(accounts: Accounts) -> list[User]:
     return list(await accounts.users.listing(1_000_000))
+
+
+async def _external(settings: Settings, accounts: Accounts, name: str) -> Account | None:
+    """Return a user of a directory. Raises DirectoryFailed: none of those that could be asked knows the name."""
+    if not settings.ldap.providers:
+        return None
+    from twisted.internet import reactor
+
+    return await UserChain(accounts.users, directories_of(settings, reactor), settings.ldap.first).find(name)
 
 
 def _confirm(username: str, options: dict[str, Any]) -> None:
@@ -130,6 +149,8 @@ async def _change(
 
 
 def _shown_token(account: Account, form: str, web_tokens: JwtAuthenticator | None) -> str:
+    if form == "api" and account.user is None:
+        raise Invalid(f"{account.name} is a user of LDAP, who has no API token: --token-format=jwt, or a personal one")
     if form == "api":
         raise Invalid("an API token is shown only when it is made; --regenerate-token makes a new one")
     if web_tokens is None:

@@ -6,6 +6,8 @@ import unittest
 from pathlib import Path
 from typing import Any
 
+from tests.cli.test_cli import run
+from tests.support.access import basic
 from tests.support.client import fetch
 from tests.support.people import PASSWORD, Browser, Records
 from tests.support.server import Server
@@ -31,7 +33,7 @@ class DirectoryTests(unittest.TestCase):
             "customers": {**common, "filter": "(&(employeeType=customer)(uid={username}))"},
         }
         settings = {"mirrors": {"closed": {"url": "http://127.0.0.1:9"}}, "ldap": {"first": first, "providers": providers},
-                    "trusted_proxies": ["127.0.0.1"]}  # fmt: skip
+                    "trusted_proxies": ["127.0.0.1"], "jwt_authentication": {"algo": "HS256", "private_key": "=" * 32}}  # fmt: skip
         self.server = Server(folder / "server", settings).start()
         self.addCleanup(self.stop_quietly)
         self.records = Records(self.server.data)
@@ -82,6 +84,14 @@ class DirectoryTests(unittest.TestCase):
         url = f"{self.server.url}/mirror/closed/p2/acme/foo.json"
         bearer = {"Authorization": f"Bearer {secret}"}
         self.assertNotIn(fetch(url, headers=bearer).status, {401, 403})
+        manager = ("packagist:user:manager", "eva", "--show-token", "--data", str(self.server.data), "--config", str(self.server.folder / "packeton.yaml"))
+        shown = run(*manager, "--token-format=jwt")
+        self.assertEqual((0, ""), (shown.returncode, shown.stderr))
+        web_token = shown.stdout.strip()
+        self.assertNotIn(fetch(url, headers=basic("Eva", web_token)).status, {401, 403})
+        refused = run(*manager)
+        self.assertEqual(1, refused.returncode)
+        self.assertIn("has no API token", refused.stderr)
 
     def test_directory_first(self) -> None:
         """Where the directory comes first, it says who somebody is; our users that it does not know are ours."""

@@ -32,6 +32,8 @@ PAUSES: Final = (0.01, 0.05, 0.2, 0.5)
 """Seconds before the second attempt, the third …"""
 MAX_WAITING: Final = 2000
 """Units of work that wait for a thread; more are refused at once."""
+MAX_QUEUED_SECONDS: Final = 30.0
+"""How long a unit of work may wait for a thread; then whoever asked for it has given up, or soon will."""
 AGAIN: Final = frozenset({"40001", "40P01", "55P03", "1213", "1205", "1020", "SQLITE_BUSY", "SQLITE_LOCKED"})
 """Serialisation failures, deadlocks and locks that came too late: nothing happened, and trying again may help."""
 
@@ -49,6 +51,7 @@ class Database:
     _readers: Engine | None = None
     _read_in_thread: InThread | None = None
     _pause: Callable[[float], None] = time.sleep
+    _seconds: Callable[[], float] = time.monotonic
     _prepared: bool = field(default=False, init=False)
     _waiting: int = field(default=0, init=False)
 
@@ -132,12 +135,14 @@ class Database:
             raise StorageFailed("the database cannot keep up: too much waits for it")
         self._waiting += 1
         try:
-            waiting: Awaitable[T] = in_thread(self._transaction, engine, work)
+            waiting: Awaitable[T] = in_thread(self._transaction, engine, work, self._seconds())
             return await waiting
         finally:
             self._waiting -= 1
 
-    def _transaction(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+    def _transaction(self, engine: Engine, work: Callable[[Connection], T], since: float) -> T:
+        if self._seconds() - since > MAX_QUEUED_SECONDS:
+            raise StorageFailed("the database cannot keep up: this waited too long for its turn")
         self.prepare()
         return self._attempted(lambda: _once(engine, work))
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from attrs import define, field
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from klein import Klein
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
@@ -185,6 +186,8 @@ class Pages:
             return self.redirect(visit, f"/login{follow}")
         except PacketonError as error:
             return self.error(visit, error)
+        except CancelledError:  # the visitor is gone
+            raise
         except Exception:
             log.failure("A page failed")
             return self.error(visit, PacketonError(INTERNAL))

@@ -180,6 +180,20 @@ class SqliteDatabaseTests(OnSqlite, DatabaseContract, SynchronousTestCase):
         self.assertEqual([None] * 2000, [self.successResultOf(call) for call in calls])
         self.assertNoResult(Deferred.fromCoroutine(database.run(lambda _: None)))
 
+    def test_too_late(self) -> None:
+        """What waited too long for its turn is not done any more."""
+        done: list[str] = []
+        for waited, expected in ((30.0, ["x"]), (30.1, [])):
+            moments = iter((100.0, 100.0 + waited))
+            database = Database(self.database.engine, immediately, seconds=lambda moments=moments: next(moments))
+            work = database.run(lambda _: done.append("x"))
+            if expected:
+                self.successResultOf(Deferred.fromCoroutine(work))
+            else:
+                self.assertIn("too long", self.failed(StorageFailed, work))
+            self.assertEqual(expected, done[:])
+            done.clear()
+
 
 class PostgresqlDatabaseTests(OnPostgresql, ServerContract, SynchronousTestCase):
     """On PostgreSQL."""
