@@ -155,8 +155,9 @@ class IJobRecords(Interface):
         """
         Put a job in, or return the one of the same kind and key that waits already.
 
-        The waiting one keeps its payload but for keys that the new one adds; it takes the higher priority and the
-        earlier time of both, so that a delayed job is run at once when it is asked for at once.
+        The waiting one keeps its payload but for keys that the new one adds, and takes the higher priority of both. A
+        delayed job is run at once when it is asked for at once; asked for again with a delay it keeps its time, so that
+        a timetable that asks every quarter of an hour does not draw it nearer each time.
         """
 
     async def claim(

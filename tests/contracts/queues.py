@@ -77,10 +77,12 @@ class JobRecordsContract:
         self.assertIsNotNone(self.claim(types=("strange",)))
 
     def test_one_waits_for_a_key(self) -> None:
-        """The same order twice is one job, run as early and as urgently as anybody asked."""
+        """The same order twice is one job, as urgent as anybody asked, at once if anybody wants it so."""
         first = self.put(key="1", payload={"id": 1}, run_at=NOW + DAY)
         again = self.put(key="1", payload={"force": True}, priority=Priority.HOOK)
         self.assertEqual(first.id, again.id)
+        self.assertEqual(NOW + DAY, self.put(key="d", run_at=NOW + DAY).run_at)
+        self.assertEqual(NOW + DAY, self.put(key="d", run_at=NOW + SECOND).run_at)
         self.assertEqual(({"id": 1, "force": True}, NOW, Priority.HOOK), (again.payload, again.run_at, again.priority))
         self.assertNotEqual(first.id, self.put(key="2").id)
         self.assertNotEqual(first.id, self.put(key="1", type="other").id)

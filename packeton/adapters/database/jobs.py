@@ -52,7 +52,7 @@ class JobRecords:
             merged = {
                 "payload": {**waiting.payload, **order.payload},
                 "priority": max(waiting.priority, order.priority),
-                "run_at": min(waiting.run_at, run_at),
+                "run_at": waiting.run_at if order.run_at is not None else min(waiting.run_at, run_at),
             }
             connection.execute(update(jobs).where(jobs.c.id == waiting.id).values(**merged))
             return _one(connection, waiting.id)
