@@ -38,8 +38,15 @@ class Publications:
             fingerprint: Digest of the content and of every setting that shapes our output.
             upstream: When upstream says that it changed, or when we first saw it (aware UTC).
         """
-        last = await self._last(key)
+        if (known := self._same(key, fingerprint)) is not None:
+            return known.last_modified
+        found = await self._recorded(key)  # also where we know one: another process may have sent others since
+        if (known := self._same(key, fingerprint)) is not None:  # another request was quicker
+            return known.last_modified
+        both = [one for one in (found, self._known.get(key)) if one is not None]
+        last = max(both, key=lambda one: one.last_modified, default=None)
         if last is not None and last.fingerprint == fingerprint:
+            self._remember(last)
             return last.last_modified
         moment = upstream.replace(microsecond=0)
         if last is not None:
@@ -52,20 +59,20 @@ class Publications:
             log.warn("The date of {key} could not be recorded: {error}", key=key, error=str(error))
         return moment
 
-    async def _last(self, key: str) -> Publication | None:
-        if key in self._known:
-            self._known.move_to_end(key)
-            return self._known[key]
+    def _same(self, key: str, fingerprint: str) -> Publication | None:
+        """Return the latest that this process knows of, if it is of this content."""
+        known = self._known.get(key)
+        if known is None or known.fingerprint != fingerprint:
+            return None
+        self._known.move_to_end(key)
+        return known
+
+    async def _recorded(self, key: str) -> Publication | None:
         try:
-            found = await self._records.find(key)
+            return await self._records.find(key)
         except StorageFailed as error:
             log.warn("The date of {key} could not be read: {error}", key=key, error=str(error))
             return None
-        if key in self._known:  # another request was quicker
-            return self._known[key]
-        if found is not None:
-            self._remember(found)
-        return found
 
     def _remember(self, publication: Publication) -> None:
         self._known[publication.key] = publication

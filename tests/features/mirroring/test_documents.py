@@ -244,3 +244,19 @@ class PublicationsTests(SynchronousTestCase):
         self.assertEqual(second, date("b", 0 * second, publications))
         self.assertEqual(9 * second, date("c", 9 * second, publications))
         self.assertEqual(10 * second, date("d", -5 * second, Publications(cache.publications)))
+
+    def test_two_processes(self) -> None:
+        """What another process has sent meanwhile counts: no date stands for two contents."""
+        cache = MemoryCache()
+        self.addCleanup(cache.close)
+        one, two = Publications(cache.publications), Publications(cache.publications)
+        start = cache.now().replace(microsecond=0)
+
+        def date(publications: Publications, fingerprint: str) -> int:
+            work = publications.last_modified("k", fingerprint, start)
+            return int((self.successResultOf(ensureDeferred(work)) - start).total_seconds())
+
+        self.assertEqual([0, 0], [date(one, "a"), date(two, "a")])
+        self.assertEqual(1, date(one, "b"))
+        self.assertEqual([2, 1], [date(two, "c"), date(one, "b")])
+        self.assertEqual([2, 3, 3], [date(one, "c"), date(one, "d"), date(two, "d")])
