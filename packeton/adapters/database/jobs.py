@@ -207,9 +207,10 @@ def _fields(order: JobOrder, now: datetime, run_at: datetime) -> dict[str, Any]:
 
 
 def _waiting(connection: Connection, mark: str | None) -> Job | None:
+    """Return the job that waits under *mark*; nobody starts it before this transaction ends."""
     if mark is None:
         return None
-    row = connection.execute(select(jobs).where(jobs.c.waiting == mark)).one_or_none()
+    row = connection.execute(select(jobs).where(jobs.c.waiting == mark).with_for_update()).one_or_none()
     return None if row is None else _job(row)
 
 

@@ -75,7 +75,11 @@ class Uploads:
                 created_at=self._now(),
             )
             await self._in_thread(self._store.keep, received.draft, upload.filename)
-            return await self._records.create(upload)
+            try:
+                return await self._records.create(upload)
+            except BaseException:  # nobody would ever find the file
+                await self._in_thread(self._store.delete, upload.filename)
+                raise
         finally:
             await self._in_thread(_unlink, received.draft)
 

@@ -2,25 +2,30 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from threading import Thread
 from typing import Any
 
 from attrs import evolve
+from sqlalchemy import Connection, update
 from twisted.trial.unittest import SynchronousTestCase
 
 from packeton.adapters.database.connection import Database
 from packeton.adapters.database.credentials import CredentialRecords
 from packeton.adapters.database.groups import GroupRecords
+from packeton.adapters.database.jobs import JobRecords
 from packeton.adapters.database.packages import PackageRecords
 from packeton.adapters.database.revisions import Revisions
 from packeton.adapters.database.sessions import SessionRecords
 from packeton.adapters.database.subrepos import SubrepoRecords
+from packeton.adapters.database.tables.jobs import jobs
 from packeton.adapters.database.users import UserRecords
 from packeton.config.settings import Secret
 from packeton.core.access.accounts import AclLine, Group, Subrepo
 from packeton.core.access.sealing import Sealer
 from packeton.core.access.sessions import Session
 from packeton.interfaces.credentials import Credential
+from packeton.interfaces.queues import Job, JobOrder, JobStatus
 from tests.support.access import user_named
 from tests.support.accounts import settled
 from tests.support.databases import OnMysql, OnPostgresql, OnSqlite
@@ -113,6 +118,26 @@ class ChangesContract:
         held = settled(records.get(made.id))
         self.assertTrue(settled(records.replace(held, evolve(held, public=True))))
         self.assertEqual({"acme/a"}, settled(records.get(made.id)).packages)
+
+
+    def test_jobs(self) -> None:
+        """What is ordered while the waiting job of the same key is being started waits as a job of its own."""
+        numbers = count()
+        records = JobRecords(self.database, lambda: f"job{next(numbers)}")
+        order = JobOrder(type="t", key="k")
+        waiting = settled(records.put(order, NEW_YEAR))
+        made: list[Job] = []
+        second = Thread(target=lambda: made.append(settled(records.put(order, NEW_YEAR))))
+
+        def starting(connection: Connection) -> None:
+            row = jobs.c.id == waiting.id
+            connection.execute(update(jobs).where(row).values(status=JobStatus.STARTED, running=jobs.c.waiting, waiting=None))
+            second.start()
+            second.join(A_MOMENT)
+
+        settled(self.database.run(starting))
+        second.join(30)
+        self.assertEqual([("job1", JobStatus.QUEUED)], [(job.id, job.status) for job in made])
 
 
 class ChangesTests(OnSqlite, ChangesContract, SynchronousTestCase):

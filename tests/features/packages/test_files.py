@@ -20,7 +20,7 @@ from zope.interface.verify import verifyObject
 from packeton.adapters.database.archives import UploadRecords
 from packeton.adapters.files import DirectoryStore
 from packeton.core.composer.archives import ArchiveBounds
-from packeton.errors import BadContent, Conflict, Invalid, NotFound
+from packeton.errors import BadContent, Conflict, Invalid, NotFound, StorageFailed
 from packeton.features.packages.folders import Folders
 from packeton.features.packages.sources_files import ArtifactSource, DefinitionSource
 from packeton.features.packages.uploads import Received, Uploads
@@ -160,6 +160,19 @@ class UploadTests(FilesTestCase):
         self.ok(self.uploads.remove(two.id))
         self.refused(NotFound, self.uploads.get(two.id))
         self.assertEqual([one.filename], self.files())
+
+    def test_not_recorded(self) -> None:
+        """Of a file that cannot be written down nothing is left."""
+
+        class Full(UploadRecords):
+            async def create(self, upload: Upload) -> Upload:
+                raise StorageFailed("full")
+
+        self.uploads = evolve(self.uploads, records=Full(self.memory.database))
+        draft = self.store.draft()
+        draft.write_bytes(zipped())
+        self.refused(StorageFailed, self.uploads.add(Received(draft=draft, name="a.zip")))
+        self.assertEqual([], self.files())
 
 
 class ArtifactTests(FilesTestCase):
