@@ -11,7 +11,7 @@ from packeton import __version__
 from packeton.cli.console import console_options
 from packeton.errors import PacketonError
 
-__all__ = ["main", "program"]
+__all__ = ["line", "main", "program"]
 
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -84,5 +84,12 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(0)
     except (PacketonError, OSError) as error:
-        click.echo(f"packeton: {error}", err=True)
+        click.echo(f"packeton: {line(error)}", err=True)
         sys.exit(1)
+
+
+def line(error: Exception) -> str:
+    """Return what went wrong in one line; of a file, its name and why."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

@@ -33,6 +33,7 @@ from packeton.config.settings import (
 )
 from packeton.config.sources import files_of, read_tree
 from packeton.config.tree import Tree
+from packeton.config.trust import parts, proxies
 from packeton.config.unbuilt import ACCEPTED, UNBUILT, refuse_unbuilt
 from packeton.config.units import duration, size
 from packeton.core.access.patterns import parse_line
@@ -44,8 +45,6 @@ from packeton.errors import ConfigurationInvalid, Invalid, NotFound
 __all__ = ["Loaded", "is_loopback", "load", "load_settings"]
 
 NAME = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,64}")
-COMMA = re.compile(r",(?![^{]*\})")
-"""Not the comma of `{1,3}`. Source: Symfony's FrameworkBundle, on TRUSTED_HOSTS."""
 MOUNT = re.compile(r"(?:/[A-Za-z0-9_.~-]+)+")
 HOST = re.compile(r"[^\s/\\@,;'\"<>]+")
 UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f\\]")
@@ -55,20 +54,16 @@ Number = TypeVar("Number", int, timedelta)
 OUR_PATHS = ("/mirror", "/api", "/metrics", "/p", "/p2", "/packages.json", "/packages", "/zipball", "/downloads")
 
 
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in COMMA.split(text) if part.strip()]
-
-
 FALLBACKS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
-    ("trusted_proxies", "TRUSTED_PROXIES", _parts),
-    ("trusted_hosts", "TRUSTED_HOSTS", _parts),
+    ("trusted_proxies", "TRUSTED_PROXIES", proxies),
+    ("trusted_hosts", "TRUSTED_HOSTS", parts),
     ("mail.dsn", "MAILER_DSN", str),
     ("mail.sender", "MAILER_FROM", str),
     ("app_secret", "APP_SECRET", str),
     ("first_admin.username", "ADMIN_USER", str),
     ("first_admin.password", "ADMIN_PASSWORD", str),
     ("first_admin.email", "ADMIN_EMAIL", str),
-    ("app_secret_previous", "APP_SECRET_PREVIOUS", _parts),
+    ("app_secret_previous", "APP_SECRET_PREVIOUS", parts),
     ("database.url", "DATABASE_URL", str),
     ("redis.url", "REDIS_URL", str),
     ("composer_auth", "COMPOSER_AUTH", str),
@@ -138,9 +133,9 @@ def _overlay(tree: Tree, environment: Mapping[str, str], data: str | None, liste
         if environment.get(name):
             tree.merge({"packeton": {key: read(environment[name])}}, {f"packeton.{key}": f"environment {name}"})
     packeton = tree.values.setdefault("packeton", {})
-    for key in ("trusted_proxies", "trusted_hosts"):
-        if isinstance(packeton.get(key), str):
-            packeton[key] = _parts(packeton[key])
+    for key, spell in (("trusted_proxies", proxies), ("trusted_hosts", _listed)):
+        if key in packeton:
+            packeton[key] = spell(packeton[key])
     for path, name, read in FALLBACKS:
         section, _, key = path.rpartition(".")
         holder = (packeton.get(section) or {}) if section else packeton
@@ -152,6 +147,10 @@ def _overlay(tree: Tree, environment: Mapping[str, str], data: str | None, liste
     for key, value in (("data", data), ("listen", list(listen))):
         if value:
             tree.merge({"packeton": {key: value}}, {f"packeton.{key}": "command line"})
+
+
+def _listed(value: Any) -> Any:
+    return parts(value) if isinstance(value, str) else value
 
 
 class _Reader:

@@ -11,8 +11,9 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from packeton.cli.console import ConsoleCommand
-from packeton.cli.main import program
+from packeton.cli.main import line, program
 from packeton.cli.progress import Steps
+from packeton.errors import NotFound
 
 
 @click.command(cls=ConsoleCommand)
@@ -45,6 +46,16 @@ class ConsoleTests(TestCase):
             self.assertIn("the schema is ", self.run_command(*command, "--force", "-n").output)
             self.assertIn(": up to date", self.run_command(*command).output)
             self.assertIn("no SQL text", self.run_command(*command, "--dump-sql", status=2).output)
+
+
+class LineTests(TestCase):
+    """What is said when a command fails."""
+
+    def test_line(self) -> None:
+        """The file and why, without Python's way of saying it."""
+        self.assertEqual("/x: Permission denied", line(PermissionError(13, "Permission denied", "/x")))
+        self.assertEqual("Broken pipe", line(OSError(32, "Broken pipe")))
+        self.assertEqual("no package", line(NotFound("no package")))
 
 
 class StepsTests(TestCase):

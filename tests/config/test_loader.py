@@ -154,6 +154,14 @@ resolve:
         self.assertEqual(Path("/x"), self.load(text, X="1").settings.data)
         self.assertEqual(Path("var"), self.load(text, X="0").settings.data)
 
+    def test_words_for_proxies(self) -> None:
+        """Symfony's words for ranges, in a variable or a file."""
+        settings = load(environment={"TRUSTED_PROXIES": "192.0.2.1,private_ranges"}).settings
+        self.assertEqual(("192.0.2.1", "127.0.0.0/8"), settings.trusted_proxies[:2])
+        self.assertIn("fe80::/10", settings.trusted_proxies)
+        given = self.load("packeton: {trusted_proxies: REMOTE_ADDR}").settings
+        self.assertEqual(("0.0.0.0/0", "::/0"), given.trusted_proxies)
+
     def test_blocks_refused(self) -> None:
         """What a block cannot have; sections of one that does not apply are nobody's."""
         for text, expected in {
