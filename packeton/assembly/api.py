@@ -6,6 +6,7 @@ from functools import partial
 
 from attrs import define
 
+from packeton.adapters.database.feeds import FeedRecords
 from packeton.adapters.database.search import LinkRecords, SearchRecords
 from packeton.assembly.accounts import Accounts
 from packeton.assembly.jobs import Work
@@ -18,6 +19,7 @@ from packeton.features.packages.changelogs import Changelogs
 from packeton.features.packages.dependents import Dependents
 from packeton.features.packages.editing import Editing
 from packeton.features.packages.favourites import Favourites
+from packeton.features.packages.feeds import Feeds
 from packeton.features.packages.importing import IMPORT, Importing, ImportJobs
 from packeton.features.packages.prechecks import Prechecks
 from packeton.features.packages.pushing import Pushing
@@ -43,6 +45,7 @@ from packeton.web.api.security import SecurityApi
 from packeton.web.api.statistics import StatisticsApi
 from packeton.web.api.uploads import UploadApi
 from packeton.web.changing import ChangeGate
+from packeton.web.feeds import FeedRoutes
 from packeton.web.root import Routes
 from packeton.web.sessions import CookieSessions
 
@@ -66,6 +69,7 @@ class Api:
     searching: Searching
     importing: Importing
     favourites: Favourites
+    feeds: Feeds
 
 
 def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -> Api:
@@ -106,6 +110,7 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
         pushing=Pushing(records, editing, submitting, packages.library),
         statistics=statistics,
         searching=Searching(packages.catalogue, SearchRecords(database), dependents),
+        feeds=Feeds(packages.catalogue, FeedRecords(database), now, settings.rss_max_items),
         favourites=Favourites(packages.favourites, records, now),
         importing=Importing(records, packages.foreign, work.jobs.put, settings.max_import),
     )
@@ -127,6 +132,7 @@ def api_routes(
         FavouriteApi(gate, changes, api.favourites, api.editing),
         SecurityApi(gate, api.editing, packages.advisories),
         SearchApi(gate, addresses, api.searching, api.dependents, api.viewing),
+        FeedRoutes(gate, addresses, api.feeds),
         OpenApiRoutes(gate, addresses),
     ]
 

@@ -41,6 +41,8 @@ def faults(settings: Settings) -> list[tuple[str, str]]:
         bad = sorted(set(values) - set(choices))
         if bad:
             found.append((path, f"{', '.join(bad)}: must be of {', '.join(choices)}"))
+    if not 1 <= settings.rss_max_items <= 1000:
+        found.append(("packeton.rss_max_items", "must be from 1 to 1000"))
     if settings.max_import < 1:
         found.append(("packeton.max_import", "must be at least 1"))
     if options.include_archive_checksum and not options.prebuild_zipball:

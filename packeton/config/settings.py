@@ -482,6 +482,8 @@ class Settings:
     `GITHUB_NO_API`."""
     max_import: int = 10_000
     """How many repositories one mass import takes at most."""
+    rss_max_items: int = 40
+    """How many entries a feed has at most."""
     package_update_interval: timedelta = timedelta(hours=12)
     """How often packages are read again that no hook keeps up to date; default: environment `PACKAGE_UPDATE_INTERVAL`,
     in seconds."""

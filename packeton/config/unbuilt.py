@@ -9,7 +9,6 @@ __all__ = ["ACCEPTED", "UNBUILT", "refuse_unbuilt"]
 
 UNBUILT: Final[dict[str, tuple[Any, ...]]] = {
     # path ("*" is any name) → the values that ask for nothing
-    "packeton.rss_max_items": (None, 30, 40),
     "packeton.integrations": (None, {}, []),
 }
 ACCEPTED: Final = frozenset(

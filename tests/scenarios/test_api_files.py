@@ -7,6 +7,7 @@ import time
 import zipfile
 from datetime import UTC, datetime
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from packeton.adapters.database.downloads import DownloadRecords
 from packeton.core.access.csrf import form_token
@@ -240,6 +241,26 @@ class FigureTests(ApiTestCase):
         number = self.installation.do(self.installation.versions.index(self.packages["acme/tagged"].id))[0].id
         self.assertIn("psr/log-implementation", self.get(f"/versions/{number}.json", "dev").json()["content"])
         self.assertEqual((404, 404), (self.get(f"/versions/{number}.json", "user1").status, self.get("/versions/999999.json", "dev").status))
+
+    def test_feeds(self) -> None:
+        """New packages and stable releases, as RSS and Atom, for maintainers."""
+        def titles(path: str) -> list[str | None]:
+            answer = self.get(path, "dev")
+            self.assertEqual((200, "private, s-maxage=3600"), (answer.status, answer.headers["cache-control"]), answer.body)
+            root, kind = ET.fromstring(answer.body), path.rpartition(".")[2]
+            self.assertEqual(f"application/{kind}+xml", answer.headers["content-type"])
+            items = root.findall("channel/item/title") if kind == "rss" else root.findall("{*}entry/{*}title")
+            return [item.text for item in items]
+
+        for kind in ("rss", "atom"):
+            self.assertEqual({"acme/tagged", "okvpn/satis-api", "okvpn/cron-bundle"}, set(titles(f"/feeds/packages.{kind}")))
+            self.assertIn("okvpn/satis-api (2.0.0)", titles(f"/feeds/releases.{kind}"))
+            self.assertEqual(6, len(titles(f"/feeds/vendor.okvpn.{kind}")))
+            self.assertEqual({f"okvpn/satis-api ({number})" for number in ("1.0.0", "1.1.0", "2.0.0")}, set(titles(f"/feeds/package.okvpn/satis-api.{kind}")))
+        self.assertEqual([], titles("/feeds/vendor.nobody.rss"))
+        self.assertIn(f"<link>{self.server.url}/packages/okvpn/satis-api</link>", self.get("/feeds/releases.rss").body.decode())
+        self.assertIn("<generator>Packagist</generator>", self.get("/feeds/releases.atom").body.decode())
+        self.assertEqual((404, 404, 403, 401), tuple(self.get(f"/feeds/{name}", user).status for name, user in (("package.acme/none.rss", "dev"), ("packages.xml", "dev"), ("packages.rss", "user2"), ("packages.rss", None))))
 
     def test_favourites(self) -> None:
         """Everybody's own; counted wherever installs are."""
