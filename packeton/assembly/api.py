@@ -21,6 +21,7 @@ from packeton.features.packages.editing import Editing
 from packeton.features.packages.favourites import Favourites
 from packeton.features.packages.feeds import Feeds
 from packeton.features.packages.importing import IMPORT, Importing, ImportJobs
+from packeton.features.packages.marking import Marking
 from packeton.features.packages.prechecks import Prechecks
 from packeton.features.packages.pushing import Pushing
 from packeton.features.packages.removals import Removals
@@ -37,6 +38,7 @@ from packeton.web.api.favourites import FavouriteApi
 from packeton.web.api.hooks import HookRoutes
 from packeton.web.api.imports import ImportApi
 from packeton.web.api.jobs import JobRoutes
+from packeton.web.api.marks import MarkApi
 from packeton.web.api.openapi import OpenApiRoutes
 from packeton.web.api.packages import PackageApi
 from packeton.web.api.prechecks import PrecheckApi
@@ -60,6 +62,7 @@ class Api:
     watching: JobWatching
     submitting: Submitting
     prechecks: Prechecks
+    marking: Marking
     editing: Editing
     viewing: Viewing
     dependents: Dependents
@@ -102,6 +105,7 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
         ),
         watching=JobWatching(work.jobs.records, store.reactor),
         submitting=submitting,
+        marking=Marking(records, editing, revisions, now),
         prechecks=Prechecks(records, submitting, packages.accesses, packages.checkouts),
         editing=editing,
         viewing=viewing,
@@ -129,6 +133,7 @@ def api_routes(
         StatisticsApi(gate, addresses, api.statistics, api.editing, api.viewing),
         ImportApi(gate, api.importing),
         PrecheckApi(changes, addresses, api.prechecks),
+        MarkApi(changes, api.marking),
         FavouriteApi(gate, changes, api.favourites, api.editing),
         SecurityApi(gate, api.editing, packages.advisories),
         SearchApi(gate, addresses, api.searching, api.dependents, api.viewing),

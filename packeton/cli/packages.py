@@ -16,6 +16,7 @@ from packeton.cli.running import CONSOLE, finished, with_parts
 from packeton.core.access.identities import Identity
 from packeton.core.composer.versions import normalize
 from packeton.errors import Invalid, NotFound, PacketonError
+from packeton.features.packages.marking import Marks
 from packeton.features.packages.updating import UpdateRequest
 from packeton.interfaces.packages import KnownReference, Package
 from packeton.interfaces.queues import Job, Priority
@@ -136,6 +137,33 @@ def remove(paths: tuple[str, ...], data: str | None, names: tuple[str, ...], *, 
 
     for name in with_parts(paths, data, work):
         click.echo(f"{name} was removed")
+
+
+@package.command()
+@settings_options
+@click.argument("names", nargs=-1, required=True)
+@click.option("--abandoned/--not-abandoned", default=None, help="Nobody should use it for something new.")
+@click.option("--replacement", metavar="PACKAGE", help="Abandoned, and this is to be used instead.")
+@click.option("--archived/--not-archived", default=None, help="Hidden from everybody's metadata, and abandoned.")
+@click.option("--visible-for-all/--not-visible-for-all", default=None, help="Everybody who signs in sees it.")
+@click.option("--scheduled/--not-scheduled", default=None, help="It is read now and then by itself.")
+def mark(paths: tuple[str, ...], data: str | None, names: tuple[str, ...], **options: Any) -> None:
+    """Say what a package's source does not: abandoned, archived, for whom."""
+    document = {
+        "abandoned": options["abandoned"] if options["replacement"] is None else options["replacement"],
+        "archived": options["archived"],
+        "visibleForAll": options["visible_for_all"],
+        "disabledUpdate": None if options["scheduled"] is None else not options["scheduled"],
+    }
+    marks = Marks.read({name: value for name, value in document.items() if value is not None})
+
+    async def work(parts: Parts, _: Any) -> Sequence[Package]:
+        await _found(parts, names)
+        return [await parts.api.marking.mark(name, marks, CONSOLE, None) for name in names]
+
+    for one in with_parts(paths, data, work):
+        words = [word for word, holds in (("archived", one.archived), ("abandoned", one.abandoned)) if holds]
+        click.echo(f"{one.name} is {' and '.join(words) or 'in use'}")
 
 
 @package.command(name="zip")

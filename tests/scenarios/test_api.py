@@ -1,6 +1,8 @@
 """The API over HTTP, on a real server that reads real repositories."""
 
 import json
+import subprocess
+import sys
 import time
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler
@@ -138,6 +140,30 @@ class SubmitTests(ApiTestCase):
         self.assertEqual((400, "Package is readonly"), (child.status, child.json()["message"]))
         self.assertEqual(204, self.get("/api/packages/acme/mono", "dev", "DELETE").status)
         self.assertEqual([], self.get("/api/packages?vendor=acme", "dev").json()["packageNames"])
+
+    def test_marks(self) -> None:
+        """Abandoned with a replacement, archived, in use again; shown and hidden at once, and only by who may."""
+        entry = {"version": "1.0.0", "definition": "{}"}
+        made = self.send("/api/create-package", {"repoType": "virtual", "name": "acme/marked", "customVersions": [entry]})
+        self.done(made.json()["job"])
+        path, metadata = "/api/packages/acme/marked/settings", "/p2/acme/marked.json"
+        self.assertEqual([404, 401], [self.send(path, {}, user).status for user in ("user1", None)])
+        self.assertEqual(403, self.send(path, {"archived": True}, "user2").status)
+        for document in ({"abandoned": 1}, {"odd": True}, {"abandoned": "no name"}, {"archived": "x"}):
+            self.assertEqual(406, self.send(path, document).status, document)
+        marked = self.send(path, {"abandoned": "https://packagist.org/packages/new/one"}).json()
+        self.assertEqual(("new/one", False), (marked["abandoned"], marked["archived"]))
+        self.assertEqual("new/one", self.get(metadata).json()["packages"]["acme/marked"][0]["abandoned"])
+        self.assertTrue(self.send(path, {"archived": True, "disabledUpdate": True}).json()["disabledUpdate"])
+        self.assertEqual(404, self.get(metadata).status)
+        done = subprocess.run(
+            [sys.executable, "-m", "packeton", "package", "mark", "acme/marked", "--not-archived", "--not-abandoned", "--data", str(self.server.data)],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        self.assertEqual("acme/marked is in use\n", done.stdout, done.stderr)
+        time.sleep(1.2)
+        self.assertNotIn("abandoned", self.get(metadata).json()["packages"]["acme/marked"][0])
+        self.get("/api/packages/acme/marked", "dev", "DELETE")
 
     def test_prechecks(self) -> None:
         """What a form asks before it is sent: the name and names like it, or reasons; for maintainers; nothing is stored."""

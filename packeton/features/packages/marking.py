@@ -1,0 +1,122 @@
+"""What people say of a package that its source does not: abandoned, archived, for whom, if it is read by itself."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attrs import define, evolve, frozen
+
+from packeton.core.access.identities import Identity
+from packeton.core.access.repositories import Repository
+from packeton.core.access.rules import may_edit_package
+from packeton.core.composer.manifest_names import validate_package_name
+from packeton.errors import Denied, Invalid, InvalidFields
+from packeton.features.packages.audiences import facts_of
+from packeton.features.packages.editing import Editing
+from packeton.interfaces.clocks import Now
+from packeton.interfaces.packages import IPackageRecords, Package
+from packeton.interfaces.revisions import IRevisions, Subject
+
+__all__ = ["Marking", "Marks"]
+
+PACKAGIST: Final = re.compile(r"https?://(?:www\.)?packagist\.org/packages/([^/?#\s]+/[^/?#\s]+)/?")
+MAX_REPLACEMENT: Final = 191
+
+
+@frozen(kw_only=True)
+class Marks:
+    """What shall be so; None leaves it as it is."""
+
+    abandoned: bool | None = None
+    replacement: str | None = None
+    """Of an abandoned package, what to use instead; "" for nothing."""
+    archived: bool | None = None
+    """Hidden, and abandoned as well."""
+    visible_for_all: bool | None = None
+    disabled_update: bool | None = None
+    """Read when somebody asks for it only."""
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> "Marks":
+        """
+        Read a JSON object: `archived`, `visibleForAll`, `disabledUpdate`; `abandoned`, which may be the replacement.
+
+        Raises:
+            InvalidFields: By field, what cannot be used.
+        """
+        wrong = {str(name)[:60]: "there is no such field" for name in document if name not in FIELDS}
+        values: dict[str, Any] = {}
+        for name, ours in FIELDS.items():
+            value = document.get(name)
+            if name == "abandoned" and isinstance(value, str):
+                try:
+                    values |= {"abandoned": True, "replacement": _replacement(value)}
+                except Invalid as error:
+                    wrong[name] = str(error)
+            elif isinstance(value, bool):
+                values[ours] = value
+            elif name in document:
+                wrong[name] = "must be true or false" + (", or the name of a package" if name == "abandoned" else "")
+        if wrong:
+            raise InvalidFields(wrong)
+        return cls(**values)
+
+
+FIELDS: Final = {
+    "abandoned": "abandoned",
+    "archived": "archived",
+    "visibleForAll": "visible_for_all",
+    "disabledUpdate": "disabled_update",
+}
+
+
+@define
+class Marking:
+    """Marks packages, also those that were found in a mono-repo; nothing is read anew for it."""
+
+    _packages: IPackageRecords
+    _editing: Editing
+    _revisions: IRevisions
+    _now: Now
+
+    async def mark(
+        self, name: str, marks: Marks, identity: Identity, repository: Repository | None
+    ) -> Package:
+        """Mark a package; return it as it is now. Raises NotFound, Denied."""
+        package = await self._editing.seen(name, identity, repository)
+        if not may_edit_package(identity, facts_of(package)):
+            raise Denied("You may not edit this package.")
+        now = self._now()
+        saved = await self._packages.change(package.id, lambda stored: evolve(_marked(stored, marks), updated_at=now))
+        await self._revisions.bump(Subject.PACKAGES)
+        return saved
+
+
+def _marked(package: Package, marks: Marks) -> Package:
+    abandoned = True if marks.archived else marks.abandoned
+    changes: dict[str, Any] = {}
+    if abandoned is not None:
+        changes["abandoned"] = abandoned
+    if abandoned is False:
+        changes["replacement"] = None
+    elif marks.replacement is not None:
+        changes["replacement"] = marks.replacement or None
+    if marks.archived is not None:
+        changes["archived"] = marks.archived
+    if marks.visible_for_all is not None:
+        changes["visible_for_all"] = marks.visible_for_all
+    if marks.disabled_update is not None:
+        changes["settings"] = {**package.settings, "disabledUpdate": marks.disabled_update}
+    return evolve(package, **changes)
+
+
+def _replacement(text: str) -> str:
+    """Return a replacement: the name of a package, or an address. Source: the reference shortens those of packagist."""
+    text = text.strip()
+    match = PACKAGIST.fullmatch(text)
+    text = text if match is None else match[1]
+    if len(text) > MAX_REPLACEMENT or not text.isprintable():
+        raise Invalid(f"must be one line of up to {MAX_REPLACEMENT} characters")
+    if not text or text.startswith(("http://", "https://")):
+        return text
+    return validate_package_name(text)
