@@ -6,10 +6,10 @@ from datetime import timedelta
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
-from packeton.config.settings import LdapProviderSettings, Settings
+from packeton.config.settings import LdapProviderSettings, Settings, UpstreamSettings
 from packeton.errors import ConfigurationInvalid
 
-__all__ = ["Wrong", "check_ldap", "check_pages"]
+__all__ = ["Wrong", "check_ldap", "check_pages", "check_upstream"]
 
 Wrong = Callable[[str, str], ConfigurationInvalid]
 """Takes an option's path and what is wrong with it."""
@@ -57,3 +57,17 @@ def check_pages(settings: Settings, wrong: Wrong) -> None:
             re.compile(settings.cors_allow_origin)
         except re.error as error:
             raise wrong("packeton.cors_allow_origin", f"is no regular expression: {error}") from error
+
+
+def check_upstream(upstream: UpstreamSettings, wrong: Wrong) -> None:
+    """Check how other servers are reached. Raises ConfigurationInvalid."""
+    if upstream.connections_per_host < 1:
+        raise wrong("packeton.upstream.connections_per_host", "must be at least 1")
+    if upstream.ca_file is not None:
+        try:
+            upstream.ca_file.open("rb").close()
+        except OSError as error:
+            raise wrong("packeton.upstream.ca_file", f"{upstream.ca_file}: {error.strerror}") from error
+    for name in ("connect_timeout", "response_timeout", "idle_timeout", "total_timeout"):
+        if not getattr(upstream, name):
+            raise wrong(f"packeton.upstream.{name}", "must be more than nothing")

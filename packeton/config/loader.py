@@ -17,7 +17,7 @@ from attrs import evolve, field, frozen
 from twisted.internet.endpoints import serverFromString
 
 from packeton.config.archives import completed_archives, faults, spell_out
-from packeton.config.checks import check_ldap, check_pages
+from packeton.config.checks import check_ldap, check_pages, check_upstream
 from packeton.config.databases import database_address
 from packeton.config.dotenv import with_dotenv
 from packeton.config.environment import as_bool
@@ -28,7 +28,6 @@ from packeton.config.settings import (
     ProxySettings,
     Secret,
     Settings,
-    UpstreamSettings,
     VcsSettings,
 )
 from packeton.config.sources import files_of, read_tree
@@ -140,7 +139,10 @@ def _overlay(tree: Tree, environment: Mapping[str, str], data: str | None, liste
         section, _, key = path.rpartition(".")
         holder = (packeton.get(section) or {}) if section else packeton
         if environment.get(name) and isinstance(holder, dict) and holder.get(key) is None:
-            inner: dict[str, Any] = {key: read(environment[name])}
+            try:
+                inner: dict[str, Any] = {key: read(environment[name])}
+            except ValueError as error:
+                raise ConfigurationInvalid(f"packeton.{path}: cannot be read (environment {name})") from error
             values = {"packeton": {section: inner} if section else inner}
             tree.merge(values, {f"packeton.{path}": f"environment {name}"})
     spell_out(tree)
@@ -269,9 +271,13 @@ def _plain(kind: Any, path: str, value: Any, shown: str) -> Any:
     if kind in {str, Path, Secret}:
         if isinstance(value, str) and value.strip() and "\0" not in value:
             return kind(value)
-        quotes = "; put it in quotes" if isinstance(value, int | float) else ""
-        raise ValueError(f"must be text, not {_kind(value) if kind is Secret else shown}{quotes}")
+        raise ValueError(_no_text(value, _kind(value) if kind is Secret else shown))
     raise TypeError(f"{path}: no way to read {kind}")
+
+
+def _no_text(value: Any, shown: str) -> str:
+    quotes = "; put it in quotes" if isinstance(value, int | float) else ""
+    return "must be text that is not empty" if isinstance(value, str) else f"must be text, not {shown}{quotes}"
 
 
 def _positive(number: int) -> int:
@@ -368,7 +374,7 @@ def _check_top(settings: Settings, reader: _Reader) -> None:
             parse_line(text)
         except Invalid as error:
             raise reader.wrong(f"packeton.anonymous_packages[{index}]", str(error)) from error
-    _check_upstream(settings.upstream, reader)
+    check_upstream(settings.upstream, reader.wrong)
     _check_vcs(settings.vcs, reader)
     for name, provider in settings.ldap.providers.items():
         check_ldap(provider, f"packeton.ldap.providers.{name}", reader.wrong)
@@ -400,8 +406,6 @@ def _check_services(settings: Settings, reader: _Reader) -> None:
             raise reader.wrong(path, str(error)) from error
 
 
-
-
 def _check_vcs(vcs: VcsSettings, reader: _Reader) -> None:
     for path in vcs.local_paths:
         if not path.startswith("/") or path.strip("/") == "" or ".." in path.split("/"):
@@ -414,19 +418,6 @@ def _check_vcs(vcs: VcsSettings, reader: _Reader) -> None:
         raise reader.wrong("packeton.vcs.max_memory_bytes", "must be at least 256MiB")
     if not vcs.timeout:
         raise reader.wrong("packeton.vcs.timeout", "must be more than nothing")
-
-
-def _check_upstream(upstream: UpstreamSettings, reader: _Reader) -> None:
-    if upstream.connections_per_host < 1:
-        raise reader.wrong("packeton.upstream.connections_per_host", "must be at least 1")
-    if upstream.ca_file is not None:
-        try:
-            upstream.ca_file.open("rb").close()
-        except OSError as error:
-            raise reader.wrong("packeton.upstream.ca_file", f"{upstream.ca_file}: {error.strerror}") from error
-    for name in ("connect_timeout", "response_timeout", "idle_timeout", "total_timeout"):
-        if not getattr(upstream, name):
-            raise reader.wrong(f"packeton.upstream.{name}", "must be more than nothing")
 
 
 def _check_listen(settings: Settings, reader: _Reader) -> None:

@@ -154,6 +154,11 @@ resolve:
         self.assertEqual(Path("/x"), self.load(text, X="1").settings.data)
         self.assertEqual(Path("var"), self.load(text, X="0").settings.data)
 
+    def test_unreadable(self) -> None:
+        """A variable that cannot be read is named, in one line, and what it holds is not told."""
+        self.assertEqual("packeton.anonymous_access: cannot be read (environment PUBLIC_ACCESS)", self.refused("", PUBLIC_ACCESS="maybe"))
+        self.assertIn("must be text that is not empty (environment APP_SECRET)", self.refused("", APP_SECRET=" "))
+
     def test_words_for_proxies(self) -> None:
         """Symfony's words for ranges, in a variable or a file."""
         settings = load(environment={"TRUSTED_PROXIES": "192.0.2.1,private_ranges"}).settings
