@@ -28,6 +28,9 @@ OnAnswer = Callable[[str, int, str, int, float], None]
 
 BODILESS = frozenset({b"GET", b"HEAD"})
 MAX_URI_BYTES = 4096
+SAFETY = ((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY"))
+"""What no answer of ours is taken for: another type, a part of another site's page. Source: the reference."""
+HEAD = ((b"server", b"packeton"), *SAFETY)
 LINK = re.compile(r"(/(?:reset-password/(?:reset|invite)|setup)/)[^/]+")
 """Paths with a secret in them, of links in mails."""
 COMPOSER_ROUTES = (
@@ -96,7 +99,8 @@ class PacketonResource(Resource):
         assert isinstance(request, Request)
         began = self._clock.seconds()
         request.setComponent(IMountPoint, MountPoint.of(request))
-        request.setHeader(b"server", b"packeton")
+        for name, value in HEAD:
+            request.setHeader(name, value)
         request.notifyFinish().addBoth(lambda _: self._finished(request, began))
         problem = _refusal(request)
         if problem is not None:
@@ -110,6 +114,8 @@ class PacketonResource(Resource):
             return b""
         mount = self._mount_of(request)
         if mount is not None:
+            for name, _ in SAFETY:  # what comes through there is another's
+                request.responseHeaders.removeHeader(name)
             return mount.render(request)
         _take_slug(request)
         if request.method in BODILESS and _has_body(request):

@@ -515,6 +515,7 @@ class ProfileTests(PagesTestCase):
                 self.assertIn("There is no such page", browser.text)
             answer = browser.get("/no/such/page")
             self.assertEqual((404, {"status": "error", "message": "Not Found"}), (answer.status, answer.json()))
+            self.assertEqual(("nosniff", "DENY"), (answer.headers["x-content-type-options"], answer.headers["x-frame-options"]))
             self.assertEqual(405, browser.get("/subrepository/switch-root").status)
 
     def test_home(self) -> None:
