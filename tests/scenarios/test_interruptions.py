@@ -100,7 +100,7 @@ class TrickleTests(InterruptionTestCase):
         thread.start()
         self.wait_until_asked(slow)
         self.assertEqual(other.content, self.dist(other).body)
-        self.assertLess(time.monotonic() - began, 2)
+        self.assertTrue(thread.is_alive(), "the other had to wait for the slow one")
         thread.join(60)
         self.assertFalse(thread.is_alive())
         self.assertFalse(answers[0].status == 200 and answers[0].complete)

@@ -120,7 +120,7 @@ class ProxyTests(TestCase):
         began = time.monotonic()
         self.origin.fault("/base/behind", Fault("status", at=503, times=None))
         self.assertEqual(b"hello", self.get("/behind").body)
-        self.assertLess(time.monotonic() - began, 1)
+        self.assertLess(time.monotonic() - began, 5)
         time.sleep(0.3)
         self.assertEqual(2, self.origin.count("/base/behind"))
         self.assertEqual(b"hello", self.get("/behind", Cache_Control="max-age=0").body)

@@ -41,15 +41,15 @@ class GlobTests(SynchronousTestCase):
                 glob_pattern(glob)
 
     def test_hostile(self) -> None:
-        """The largest globs are refused or run at once."""
+        """The largest globs are refused or run at once, counted in this thread's own time."""
         for piece in ("*", "*?", "*a", "*/", "?*/", "{,a}", "{*,a}/", "/**", "{a,{b,*}}", "[a]*", "*.", "{*/,}"):
-            began = time.perf_counter()
+            began = time.thread_time()
             try:
                 compiled(glob_pattern((piece * 1000)[: 1000 // len(piece) * len(piece)])).fullmatch("a" * 4000)
             except Invalid:
                 continue
             finally:
-                self.assertLess(time.perf_counter() - began, 2, piece)
+                self.assertLess(time.thread_time() - began, 4, piece)
 
     def test_as_symfony(self) -> None:
         """Random globs match the random paths that Symfony's pattern matches."""

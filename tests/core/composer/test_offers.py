@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from packeton.core.composer.listings import Listing, listing_file, read_listing
 from packeton.core.composer.offers import Offer, offered
 from packeton.core.composer.roots import Root, listed_in
+from packeton.errors import BadContent
 
 UP = "https://repo.example/sub/dir/packages.json"
 ONE, TWO = "1" * 64, "2" * 40
@@ -54,11 +55,18 @@ class IncludedTests(SynchronousTestCase):
         )
 
     def test_empty(self) -> None:
-        """PHP's empty maps, and values that are none."""
-        for value in ([], {}, None, 3, "x"):
+        """PHP's empty maps."""
+        for value in ([], {}, None):
             found = root(**{"provider-includes": value, "includes": value, "providers": value, "providers-url": "/p"})
             self.assertEqual(([], [], False), (found.provider_includes(), found.includes(), found.has_listing))
             self.assertEqual([], list(listed_in(found.document)))
+
+    def test_no_maps(self) -> None:
+        """Upstream tells nonsense: nothing is taken from it."""
+        for key in ("provider-includes", "includes", "providers"):
+            for value in (3, "x", ["a"]):
+                with self.assertRaisesRegex(BadContent, f"{key} are no map"):
+                    root(**{key: value})
 
     def test_available(self) -> None:
         """In lower case; PHP's list with gaps is a list."""

@@ -135,7 +135,7 @@ class HostileTests(SynchronousTestCase):
         """The time grows with the length only."""
         for piece in ("+\n", "1.", "#a", "a", "-", "1a", " as ", "@dev", ".dev", "9"):
             text = piece * 20_000
-            began = time.perf_counter()
+            began = time.thread_time()
             stability_of(text)
             normalize_branch(text)
             version_key(text)
@@ -145,7 +145,7 @@ class HostileTests(SynchronousTestCase):
                 normalize(text)
             with contextlib.suppress(Invalid):
                 normalize(text[:4096])
-            self.assertLess(time.perf_counter() - began, 5, piece)
+            self.assertLess(time.thread_time() - began, 5, piece)
 
 
 class OrderTests(SynchronousTestCase):

@@ -83,9 +83,9 @@ class AddressTests(SynchronousTestCase):
     def test_hostile(self) -> None:
         """Long nonsense takes no time."""
         for text in ("a@" * 1000, "a" * 2048, "a/" * 1000 + "?", "." * 2000 + ":", "git@h:" + "a-" * 1000 + "!", "1:" * 1000):
-            began = time.perf_counter()
+            began = time.thread_time()
             canonical_url(text)
-            self.assertLess(time.perf_counter() - began, 0.5)
+            self.assertLess(time.thread_time() - began, 0.5)
 
 
 class EventTests(SynchronousTestCase):
@@ -134,9 +134,9 @@ class EventTests(SynchronousTestCase):
     def test_patterns_are_linear(self) -> None:
         """A pattern that explodes elsewhere does not here."""
         pattern = CustomPattern.read("{^(?<host>(a+)+)(?<path>(b|b)+)$}")
-        began = time.perf_counter()
+        began = time.thread_time()
         self.assertIsNone(pattern.place("a" * 1000 + "b" * 1000 + "!"))
-        self.assertLess(time.perf_counter() - began, 1)
+        self.assertLess(time.thread_time() - began, 1)
 
 
 class BodyTests(SynchronousTestCase):
