@@ -184,6 +184,9 @@ class UntrustedTests(HttpTestCase):
         text = fetch(f"{self.server.url}/metrics").body.decode()
         self.assertIn('packeton_requests_total{cache="hit",method="GET",status="200"}', text)
         self.assertIn("packeton_fills_in_flight 0.0", text)
+        self.assertIn('packeton_jobs{status="queued"} 0.0', text)
+        self.assertRegex(text, r'packeton_cache\{what="entries"\} [1-9]')
+        self.assertEqual({"database:ping", "cache:ping"}, set(health.json()["checks"]))
         self.assertIn('packeton_upstream_exchanges_total{host="127.0.0.1",outcome="200"}', text)
 
 
