@@ -43,8 +43,8 @@ class PackageCommandTests(TestCase):
         self.assertNotIn("Traceback", result.stderr)
         return result.stdout if status == 0 else result.stderr
 
-    def test_story(self) -> None:
-        """Added with its name read from git, listed, updated, built, and removed; mistakes are one line."""
+    def test_added_and_built(self) -> None:
+        """Added with its name read from git, listed, updated, and built; mistakes are one line."""
         url = self.repository.as_uri()
         self.assertIn("must lie below", self.run_command("package", "add", "/etc", status=1))
         added = json.loads(self.run_command("package", "add", url, "--json"))
@@ -57,10 +57,14 @@ class PackageCommandTests(TestCase):
         self.assertIn("1 archives", self.run_command("package", "zip", "acme/lib", "2.1.0"))
         self.assertIn("no version 3.0.0", self.run_command("package", "zip", "acme/lib", "3.0.0", status=1))
         self.assertIn("4 archives are there, 0", self.run_command("packagist:download:versions"))
+
+    def test_cleared_and_removed(self) -> None:
+        """Under the reference's names: versions are removed and come back; a package is removed."""
+        self.run_command("package", "add", self.repository.as_uri())
         self.assertIn("1 versions; --force", self.run_command("packagist:clear:versions", "--filter", r"lib v1\."))
         self.assertIn("--filter", self.run_command("packagist:clear:versions", "--filter", "(", status=1))
         self.run_command("packagist:clear:versions", "--filter", r"lib v1\.", "--force")
-        self.assertEqual(3, json.loads(self.run_command("package", "list", "--json"))[0]["versions"])
+        self.assertEqual(2, json.loads(self.run_command("package", "list", "--json"))[0]["versions"])
         self.assertIn("1 jobs", self.run_command("packagist:update", "acme/lib"))
         self.assertIn("there is no package", self.run_command("package", "remove", "acme/nope", "--yes", status=1))
         self.assertIn("acme/lib was removed", self.run_command("package", "remove", "acme/lib", "--yes"))
