@@ -105,7 +105,7 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
         ),
         watching=JobWatching(work.jobs.records, store.reactor),
         submitting=submitting,
-        marking=Marking(records, editing, revisions, now),
+        marking=Marking(records, editing, revisions, packages.scheduling, now),
         prechecks=Prechecks(records, submitting, packages.accesses, packages.checkouts),
         editing=editing,
         viewing=viewing,

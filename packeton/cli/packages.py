@@ -146,6 +146,8 @@ def remove(paths: tuple[str, ...], data: str | None, names: tuple[str, ...], *, 
 @click.option("--replacement", metavar="PACKAGE", help="Abandoned, and this is to be used instead.")
 @click.option("--archived/--not-archived", default=None, help="Hidden from everybody's metadata, and abandoned.")
 @click.option("--visible-for-all/--not-visible-for-all", default=None, help="Everybody who signs in sees it.")
+@click.option("--require-patches", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+              help='JSON: {"^1.0": {"acme/x": "^2", "acme/y": "unset"}} changes what versions require.')
 @click.option("--scheduled/--not-scheduled", default=None, help="It is read now and then by itself.")
 def mark(paths: tuple[str, ...], data: str | None, names: tuple[str, ...], **options: Any) -> None:
     """Say what a package's source does not: abandoned, archived, for whom."""
@@ -153,6 +155,7 @@ def mark(paths: tuple[str, ...], data: str | None, names: tuple[str, ...], **opt
         "abandoned": options["abandoned"] if options["replacement"] is None else options["replacement"],
         "archived": options["archived"],
         "visibleForAll": options["visible_for_all"],
+        "requirePatches": None if options["require_patches"] is None else _object_in(options["require_patches"]),
         "disabledUpdate": None if options["scheduled"] is None else not options["scheduled"],
     }
     marks = Marks.read({name: value for name, value in document.items() if value is not None})
@@ -242,14 +245,7 @@ def _fields(url: str | None, options: dict[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     file: Path | None = options["file"]
     if file is not None:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise Invalid(f"{file} is too large")
-        try:
-            fields = json.loads(file.read_text())
-        except ValueError as error:
-            raise Invalid(f"{file} is no JSON: {error}") from error
-        if not isinstance(fields, dict):
-            raise Invalid(f"{file} holds no JSON object")
+        fields = _object_in(file)
     given = {
         "repository": url,
         "name": options["name"],
@@ -261,6 +257,19 @@ def _fields(url: str | None, options: dict[str, Any]) -> dict[str, Any]:
         "visibleForAll": options["visible_for_all"],
     }
     return {"repoType": options["kind"], **fields, **{name: value for name, value in given.items() if value}}
+
+
+def _object_in(file: Path) -> dict[str, Any]:
+    """Read a JSON file. Raises Invalid."""
+    if file.stat().st_size > MAX_FILE_BYTES:
+        raise Invalid(f"{file} is too large")
+    try:
+        document = json.loads(file.read_text())
+    except ValueError as error:
+        raise Invalid(f"{file} is no JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise Invalid(f"{file} holds no JSON object")
+    return document
 
 
 def _document(one: Package, versions: int) -> dict[str, Any]:

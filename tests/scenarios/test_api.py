@@ -163,6 +163,15 @@ class SubmitTests(ApiTestCase):
         self.assertEqual("acme/marked is in use\n", done.stdout, done.stderr)
         time.sleep(1.2)
         self.assertNotIn("abandoned", self.get(metadata).json()["packages"]["acme/marked"][0])
+        self.assertEqual(406, self.send(path, {"requirePatches": {"^1": {"php": "^^"}}}).status)
+        patches = {"^1.0": {"php": ">=8.2", "acme/x": "unset"}}
+        self.assertEqual(patches, self.send(path, {"requirePatches": patches}).json()["requirePatches"])
+        for _ in range(50):
+            version = self.get(metadata).json()["packages"]["acme/marked"][0]
+            if version.get("require") == {"php": ">=8.2"}:
+                break
+            time.sleep(0.2)
+        self.assertEqual({"php": ">=8.2"}, version.get("require"))
         self.get("/api/packages/acme/marked", "dev", "DELETE")
 
     def test_prechecks(self) -> None:

@@ -9,7 +9,7 @@ from packeton.core.composer.constraints import parse_constraints
 from packeton.core.composer.metadata import JsonObject
 from packeton.core.texts import legible
 
-__all__ = ["apply_require_patch", "as_v1", "cleaned_constraint", "version_object"]
+__all__ = ["UNSET", "apply_require_patch", "as_v1", "cleaned_constraint", "version_object"]
 
 PLAIN_KEYS: Final = ("autoload", "extra", "target-dir")
 LINK_KEYS: Final = ("require", "require-dev", "suggest", "conflict", "provide", "replace")

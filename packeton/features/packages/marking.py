@@ -9,18 +9,24 @@ from attrs import define, evolve, frozen
 from packeton.core.access.identities import Identity
 from packeton.core.access.repositories import Repository
 from packeton.core.access.rules import may_edit_package
+from packeton.core.composer.constraints import parse_constraints
 from packeton.core.composer.manifest_names import validate_package_name
+from packeton.core.composer.packages import UNSET
 from packeton.errors import Denied, Invalid, InvalidFields
 from packeton.features.packages.audiences import facts_of
 from packeton.features.packages.editing import Editing
+from packeton.features.packages.scheduling import Scheduling
+from packeton.features.packages.updating import UpdateRequest
 from packeton.interfaces.clocks import Now
 from packeton.interfaces.packages import IPackageRecords, Package
+from packeton.interfaces.queues import Priority
 from packeton.interfaces.revisions import IRevisions, Subject
 
 __all__ = ["Marking", "Marks"]
 
 PACKAGIST: Final = re.compile(r"https?://(?:www\.)?packagist\.org/packages/([^/?#\s]+/[^/?#\s]+)/?")
 MAX_REPLACEMENT: Final = 191
+MAX_PATCHES: Final = 200
 
 
 @frozen(kw_only=True)
@@ -35,17 +41,26 @@ class Marks:
     visible_for_all: bool | None = None
     disabled_update: bool | None = None
     """Read when somebody asks for it only."""
+    require_patches: Mapping[str, Mapping[str, str]] | None = None
+    """Constraint on the version → package → what it requires of it instead, or `unset`."""
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "Marks":
         """
-        Read a JSON object: `archived`, `visibleForAll`, `disabledUpdate`; `abandoned`, which may be the replacement.
+        Read a JSON object: `archived`, `visibleForAll`, `disabledUpdate`; `abandoned`, which may be the replacement;
+        `requirePatches`.
 
         Raises:
             InvalidFields: By field, what cannot be used.
         """
-        wrong = {str(name)[:60]: "there is no such field" for name in document if name not in FIELDS}
+        known = {*FIELDS, PATCHES}
+        wrong = {str(name)[:60]: "there is no such field" for name in document if name not in known}
         values: dict[str, Any] = {}
+        if PATCHES in document:
+            try:
+                values["require_patches"] = _patches(document[PATCHES])
+            except Invalid as error:
+                wrong[PATCHES] = str(error)
         for name, ours in FIELDS.items():
             value = document.get(name)
             if name == "abandoned" and isinstance(value, str):
@@ -62,6 +77,7 @@ class Marks:
         return cls(**values)
 
 
+PATCHES: Final = "requirePatches"
 FIELDS: Final = {
     "abandoned": "abandoned",
     "archived": "archived",
@@ -72,11 +88,12 @@ FIELDS: Final = {
 
 @define
 class Marking:
-    """Marks packages, also those that were found in a mono-repo; nothing is read anew for it."""
+    """Marks packages, also those that were found in a mono-repo; they are read anew only for other requirements."""
 
     _packages: IPackageRecords
     _editing: Editing
     _revisions: IRevisions
+    _scheduling: Scheduling
     _now: Now
 
     async def mark(
@@ -89,6 +106,9 @@ class Marking:
         now = self._now()
         saved = await self._packages.change(package.id, lambda stored: evolve(_marked(stored, marks), updated_at=now))
         await self._revisions.bump(Subject.PACKAGES)
+        if marks.require_patches is not None:
+            every_version = UpdateRequest(update_equal_refs=saved.parent_id is not None)
+            await self._scheduling.update(saved, every_version, priority=Priority.NOW)
         return saved
 
 
@@ -105,9 +125,27 @@ def _marked(package: Package, marks: Marks) -> Package:
         changes["archived"] = marks.archived
     if marks.visible_for_all is not None:
         changes["visible_for_all"] = marks.visible_for_all
-    if marks.disabled_update is not None:
-        changes["settings"] = {**package.settings, "disabledUpdate": marks.disabled_update}
-    return evolve(package, **changes)
+    said = {"disabledUpdate": marks.disabled_update, PATCHES: marks.require_patches}
+    settings = {**package.settings, **{name: value for name, value in said.items() if value is not None}}
+    return evolve(package, **changes, settings=settings)
+
+
+def _patches(value: Any) -> Mapping[str, Mapping[str, str]]:
+    """Read patches of requirements; null is none. Raises Invalid."""
+    if not isinstance(value, Mapping | None) or len(value or ()) > MAX_PATCHES:
+        raise Invalid("must be an object of constraints on the version")
+    found: dict[str, Mapping[str, str]] = {}
+    for constraint, changed in (value or {}).items():
+        parse_constraints(constraint)
+        if not isinstance(changed, Mapping) or len(changed) > MAX_PATCHES:
+            raise Invalid(f"{constraint[:60]}: must be an object of packages")
+        for name, wanted in changed.items():
+            if not isinstance(wanted, str):
+                raise Invalid(f"{name[:60]}: must be a constraint, or unset")
+            if wanted != UNSET:
+                parse_constraints(wanted)
+        found[constraint] = dict(changed)
+    return found
 
 
 def _replacement(text: str) -> str:

@@ -25,7 +25,7 @@ class MarkApi:
         app.route("/api/packages/<vendor>/<name>/settings", methods=["POST"])(self.mark)
 
     async def mark(self, request: IRequest, vendor: str, name: str) -> bytes:
-        """Abandoned, archived, visible for all, not read by itself: what is not sent stays."""
+        """Abandoned, archived, visible for all, not read by itself, other requirements: what is not sent stays."""
         caller = await self._changes.caller(request, scope=Scope.PACKAGES_ALL)
         try:
             marks = Marks.read(read_json_object(request))
@@ -39,5 +39,6 @@ class MarkApi:
             "archived": package.archived,
             "visibleForAll": package.visible_for_all,
             "disabledUpdate": bool(package.settings.get("disabledUpdate")),
+            "requirePatches": package.settings.get("requirePatches") or {},
         }
         return reply(request, document)
