@@ -2,7 +2,8 @@
 `python -m tests.bench.private`: the metadata of our own packages, for callers who see a part of it.
 
 CPU of one answer, in this process, without HTTP and with the database in memory: cold (nothing is remembered), for an
-audience that nobody of was here before, and warm. The peer is what a server does that remembers nothing: it reads the
+audience that sees versions in a choice that nobody saw before, for one with new rights that see what others see, and
+warm. The peer is what a server does that remembers nothing: it reads the
 stored document, leaves out what the caller does not see, and renders the rest, at each request.
 """
 
@@ -160,8 +161,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.private", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    print(f"CPU of one answer in ms, medians of {rounds}.\n\n| answer | cold | new audience | warm | peer | warm/peer |")
-    print("|---|--:|--:|--:|--:|--:|", flush=True)
+    print(f"CPU of one answer in ms, medians of {rounds}.\n")
+    print("| answer | cold | new choice | new rights | warm | peer | warm/peer |\n|---|--:|--:|--:|--:|--:|--:|", flush=True)
     _print_p2(rounds)
     _print_roots(rounds)
 
@@ -172,11 +173,13 @@ def _print_p2(rounds: int) -> None:
     whole, part = len(site.p2(Audience(identity=FULL))), len(site.p2(customer("^3.0")))
     cold = cost(lambda: site.forget().p2(customer("^3.0")), rounds)
     audiences = iter([customer(f"^3.0 || 1.0.{number}") for number in range(rounds)])
-    new = cost(lambda: site.p2(next(audiences)), rounds)
+    choice = cost(lambda: site.p2(next(audiences)), rounds)
+    equals = iter([customer(f"^3.0 || 9.{number}") for number in range(rounds)])
+    rights = cost(lambda: site.p2(next(equals)), rounds)
     warm = cost(lambda: [site.p2(customer("^3.0")) for _ in range(100)], rounds) / 100
     peer = cost(lambda: site.filtered_each_time("^3.0"), rounds)
     name = f"p2 of {whole / 1e6:.1f} MB, {part / whole:.0%} of it seen"
-    print(f"| {name} | {cold:.1f} | {new:.1f} | {warm:.3f} | {peer:.1f} | 1/{peer / warm:.0f} |", flush=True)
+    print(f"| {name} | {cold:.1f} | {choice:.1f} | {rights:.1f} | {warm:.3f} | {peer:.1f} | 1/{peer / warm:.0f} |", flush=True)
 
 
 def _print_roots(rounds: int) -> None:
@@ -186,15 +189,17 @@ def _print_roots(rounds: int) -> None:
     for generation in (2, 1):
         cold = cost(lambda generation=generation: site.forget().root(customer("^1.0"), generation), rounds)  # type: ignore[misc]
         site.root(customer("^1.0"), generation)
-        audiences = iter([customer(f"^1.0 || 2.0.{number}") for number in range(rounds)])
-        new = cost(lambda audiences=audiences, generation=generation: site.root(next(audiences), generation), rounds)  # type: ignore[misc]
+        choices = iter([customer(f"^1.0 || {number // 4 % 4 + 2}.{number // 2 % 2}.{number % 2}") for number in range(rounds)])
+        choice = cost(lambda new=choices, generation=generation: site.root(next(new), generation), rounds)  # type: ignore[misc]
+        equals = iter([customer(f"^1.0 || 9.{number}") for number in range(rounds)])
+        rights = cost(lambda new=equals, generation=generation: site.root(next(new), generation), rounds)  # type: ignore[misc]
         warm = (
             cost(lambda generation=generation: [site.root(customer("^1.0"), generation) for _ in range(50)], rounds) / 50  # type: ignore[misc]
         )
         peer = "10" if generation == 2 else "3,000"
         name = f"root for Composer {generation}, {PACKAGES:,} packages, {PACKAGES * VERSIONS:,} versions"
         ratio = float(peer.replace(",", "")) / warm
-        print(f"| {name} | {cold:.0f} | {new:.0f} | {warm:.2f} | {peer} (reference) | 1/{ratio:.0f} |", flush=True)
+        print(f"| {name} | {cold:.0f} | {choice:.1f} | {rights:.1f} | {warm:.2f} | {peer} (reference) | 1/{ratio:.0f} |", flush=True)
 
 
 if __name__ == "__main__":
