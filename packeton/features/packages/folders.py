@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from attrs import define
@@ -62,7 +63,7 @@ def _allowed_path(path: str, allowed: Sequence[str]) -> Path:
 
 
 def _scanned(root: Path) -> list[Path]:
-    found = sorted(_walk(root, set(), 0))
+    found = sorted(islice(_walk(root, set(), 0), MAX_SCANNED + 1))
     if len(found) > MAX_SCANNED:
         raise Invalid(f"the directory holds more than {MAX_SCANNED} archives")
     return found
