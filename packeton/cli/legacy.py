@@ -68,10 +68,15 @@ def update_packages(
 @click.option("--filter", "pattern", default="")
 def clear_versions(paths: tuple[str, ...], data: str | None, *, force: bool, pattern: str) -> None:
     """List versions whose `name version` matches a regular expression; with --force remove them."""
+    options = re2.Options()
+    options.log_errors = False
+    options.case_sensitive = False
     try:
-        matching = re2.compile(f"(?i){pattern}")
+        matching = re2.compile(pattern, options)
     except re2.error as error:
-        raise Invalid(f"--filter: {error}") from error
+        reason = error.args[0] if error.args else ""
+        told = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+        raise Invalid(f"--filter: {told}") from error
 
     async def work(parts: Parts, _: Any) -> int:
         count = 0

@@ -72,3 +72,12 @@ class StepsTests(TestCase):
             now[0] = 25
             steps.update(task, description="a description that is longer than the line")
         self.assertEqual("building [x]: 2 of 3\na description that is longer than the line: 3 of 3\n", shown.getvalue())
+
+
+class FilterTests(TestCase):
+    """`packagist:clear:versions --filter`."""
+
+    def test_bad_pattern(self) -> None:
+        """Told in one line of text."""
+        result = CliRunner().invoke(program, ["packagist:clear:versions", "--filter=("])
+        self.assertEqual("--filter: missing ): (", str(result.exception))
