@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -72,7 +74,7 @@ class PacketonRequest(Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         """Take a piece of the body; drop what goes over the bound, or comes after the answer."""
-        if self.finished:
+        if self.finished or self.channel is None:
             return
         super().handleContentChunk(data)
         if isinstance(self.content, UploadSink) or self.body_refused or self.content is None:
@@ -184,6 +186,9 @@ class PacketonChannel(HTTPChannel):
         super().connectionLost(reason)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
+        requests, self.requests = self.requests, []
+        for request in requests:  # a route may have begun: nothing more comes for it, and this is the only answer
+            request.connectionLost(Failure(ConnectionDone()))
         if self.transport is not None:
             self.transport.write(BAD_REQUEST)
         self._leave()
@@ -191,7 +196,8 @@ class PacketonChannel(HTTPChannel):
     def _leave(self) -> None:
         """Read away what comes, for a moment, and close."""
         self.setTimeout(None)
-        self.dataReceived = _ignore  # type: ignore[method-assign]  # the rest of the connection's life
+        self.dataReceived = _ignore  # type: ignore[method-assign]  # for the rest of the connection's life,
+        self.lineReceived = self.rawDataReceived = _ignore  # type: ignore[method-assign]  # and of what came already
         self._leaving = self.callLater(LINGER_SECONDS, self.loseConnection)
 
 

@@ -130,7 +130,8 @@ class PushTests(HookTestCase):
         """Nothing, something else, something unknown: 406, and what is wrong."""
         for body, message in (
             (b"", "Missing payload parameter"),
-            (b"{}", "Missing or invalid payload"),
+            (b"{}", "Missing payload parameter"),
+            (b'{"ref": "x"}', "Missing or invalid payload"),
             (b"[1]", "the payload is not a JSON object"),
             (b"{", "the payload is broken JSON"),
             (b'{"repository": {"url": "https://github.com/acme/unknown"}}', "Missing or invalid payload"),

@@ -188,6 +188,21 @@ class UploadTests(SynchronousTestCase):
             self.assertEqual(0, self.left())
         self.assertEqual([], self.received)
 
+    def test_malformed(self) -> None:
+        """A body or head that cannot be read is answered once, also while a route waits; nothing is left."""
+        chunked = b"PUT %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" % PATH
+        for pieces in ((chunked + b"\r\nzz\r\n",), (chunked + b"\r\n3\r\nabc\r\n", b"zz\r\n"), (chunked + b"Content-Length: 5\r\nA: b\r\nC: d\r\n\r\n0\r\n\r\n",)):
+            protocol, transport, lost = self.connect()
+            for piece in pieces:
+                protocol.dataReceived(piece)
+                self.clock.advance(0)
+            self.assertTrue(transport.value().startswith(b"HTTP/1.1 400"), transport.value())
+            self.assertEqual((1, 0), (transport.value().count(b"HTTP/1.1"), self.left()))
+            self.clock.advance(1)
+            self.assertTrue(transport.disconnecting)
+            lost()
+        self.assertEqual([], self.received)
+
     def test_other_paths(self) -> None:
         """Only uploads go to the library; no more than so many at once."""
         def sink(method: bytes, path: bytes, length: int | None = 10) -> UploadSink | None:

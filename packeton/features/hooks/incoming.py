@@ -73,7 +73,7 @@ class IncomingHooks:
             Invalid: It is about nothing that we have.
             Denied: The caller may not update what it is about.
         """
-        if hook.payload is None and not hook.names:
+        if not hook.payload and not hook.names:
             raise Invalid(MISSING)
         found = await self._found(hook)
         mine = [package for package in found if repository is None or repository.holds(package.name)]

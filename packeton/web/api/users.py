@@ -68,6 +68,8 @@ class UserApi:
             password, invited = form.take("plainPassword", _password), form.take("invitation", flag, default=False)
             if invited and self._invite is None:
                 form.wrong["invitation"] = "no mails are sent here: packeton.mail is not set"
+            elif invited and "email" not in values:
+                form.wrong["email"] = "is needed: the invitation is sent there"
             form.check()
             values.setdefault("email", fallback_email(name))
             made, issued = await self._people.create(name, password=None if invited else password, **values)

@@ -143,6 +143,7 @@ class UserApiTests(ApiCase):
 
     def test_invitation(self) -> None:
         """It is sent, and no password is kept."""
+        self.assertEqual((400, ["email"]), ((answer := self.ask("POST", "/api/users", {"username": "anna", "invitation": True}))[0], list(answer[1])))
         status, made = self.ask("POST", "/api/users", {"username": "anna", "email": "a@x.org", "invitation": True, "plainPassword": SAME})
         self.assertEqual((201, [(made["id"], "http://repo.example.com")]), (status, self.invited))
         self.assertIsNone(self.access.done(self.access.users.get(made["id"])).user.password)
