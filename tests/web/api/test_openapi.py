@@ -1,27 +1,17 @@
 """The description of the API and its routes are the same."""
 
 import re
-from inspect import signature
+from importlib import import_module
+from inspect import getmembers, isclass, signature
+from pkgutil import iter_modules
 from typing import Any
 from unittest import TestCase
 
 from klein import Klein
 
+from packeton.web import api
 from packeton.web.admin.apidoc import chapters
-from packeton.web.api.credentials import CredentialApi
-from packeton.web.api.favourites import FavouriteApi
-from packeton.web.api.groups import GroupApi
-from packeton.web.api.hooks import HookRoutes
-from packeton.web.api.imports import ImportApi
-from packeton.web.api.jobs import JobRoutes
-from packeton.web.api.openapi import description
-from packeton.web.api.packages import PackageApi
-from packeton.web.api.prechecks import PrecheckApi
-from packeton.web.api.search import SearchApi
-from packeton.web.api.security import SecurityApi
-from packeton.web.api.statistics import StatisticsApi
-from packeton.web.api.uploads import UploadApi
-from packeton.web.api.users import UserApi
+from packeton.web.api.openapi import OpenApiRoutes, description
 
 ALIASES = {
     "/packages/list.json", "/packages/{}/{}.json", "/packages/{}/{}/changelog", "/packages/{}/dependents.json",
@@ -32,16 +22,18 @@ ALIASES = {
 OTHERS = {"/api/healthz", "/api/packages/{}/{}/dependents", "/packages/{}/{}/stats/all.json"}
 """Described, and routed elsewhere or under a wider pattern."""
 METHODS = {"get", "put", "post", "delete"}
-GROUPS = (
-    HookRoutes, JobRoutes, PackageApi, UploadApi, StatisticsApi, SearchApi, UserApi,
-    GroupApi, CredentialApi, ImportApi, SecurityApi, FavouriteApi, PrecheckApi,
-)  # fmt: skip
+
+
+def groups() -> list[Any]:
+    """Return all groups of routes of the API: whoever adds one describes it."""
+    modules = [import_module(f"{api.__name__}.{one.name}") for one in iter_modules(api.__path__)]
+    found = [kind for module in modules for _, kind in getmembers(module, isclass) if kind.__module__ == module.__name__]
+    return [kind for kind in found if hasattr(kind, "install") and kind is not OpenApiRoutes]
 
 
 def routes() -> dict[str, set[str]]:
     app = Klein()
-    for group in GROUPS:
-        made: Any = group
+    for made in groups():
         made(*[None] * len(signature(made).parameters)).install(app)
     found: dict[str, set[str]] = {}
     for rule in app.url_map.iter_rules():
