@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from packeton.core.composer.advisory_forms import ADOPTED, as_kept
 from packeton.core.composer.monorepos import tags_that_changed
 from packeton.core.texts import legible
-from packeton.errors import Conflict, NotFound, PacketonError, UpstreamFailed, VcsFailed, VcsReason
+from packeton.errors import Conflict, Invalid, NotFound, PacketonError, UpstreamFailed, VcsFailed, VcsReason
 from packeton.features.packages.archives import Archives
 from packeton.features.packages.describing import described, newest_of
 from packeton.features.packages.families import Family, Names
@@ -181,6 +181,11 @@ class Updates:
         for change in removed:
             run.log(f"Removed {run.family.name_of(change.package_id)} {change.version}: it is not there any more")
         run.changes += removed
+        if package.repo_type is RepoType.MONO_REPO and not run.family.children():
+            raise Invalid(
+                "its patterns find no package: nothing on the default branch matches, or no composer.json that "
+                "does has a name that can be had"
+            )
         return report
 
     async def _store(self, run: _Run, findings: Sequence[Finding]) -> None:

@@ -294,6 +294,13 @@ class MonoRepoTests(UpdatingTestCase):
         self.assertEqual((), self.run_update(update_equal_refs=True, delete_before=True).changes)
         self.assertEqual(["1.0.0.0", "1.0.1.0"], self.normalized("acme/b"))
 
+    def test_nothing_found(self) -> None:
+        """Patterns that find nothing are a failure that says so."""
+        self.source.findings = [at("tag:1.0", A, found("1.0", "1.0.0.0", A, name="acme/mono"))]
+        result = self.run_update()
+        self.assertEqual(Outcome.FAILED, result.outcome)
+        self.assertIn("its patterns find no package", result.message)
+
     def test_skip_unmodified(self) -> None:
         """Patch releases that changed nothing of a package are none of it, as long as the setting says so."""
         self.ok(self.packages.change(self.package.id, lambda one: evolve(one, settings={**one.settings, "skipNotModifyTag": True})))
