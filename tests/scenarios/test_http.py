@@ -109,6 +109,12 @@ class MetadataTests(HttpTestCase):
         self.assertEqual({"advisories": {}}, fetch(api, "POST", form, b"packages%5B0%5D=inside%2Fsecret").json())
         self.assertEqual([b"packages%5B0%5D=acme%2Fapp"], [body for body in self.origin.posted if b"packages" in body])
         self.assertEqual(400, fetch(api, "POST", form, b"").status)
+        lists, urls = root["filter"]["api-url"], ["pkg://composer/inside/secret", "pkg://composer/acme/app"]
+        asked = {"packages": urls, "lists": ["malware"]}
+        self.assertEqual({"filter": []}, fetch(lists, "POST", {}, json.dumps(asked).encode()).json())
+        self.assertEqual({**asked, "packages": urls[1:]}, json.loads(self.origin.posted[-1]))
+        for wrong in (b"", b"[]", b'{"packages": "x"}'):
+            self.assertEqual(400, fetch(lists, "POST", {}, wrong).status)
 
     def test_notifications(self) -> None:
         """Answered at once, passed on behind; nonsense is refused and not passed on."""

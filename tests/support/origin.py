@@ -97,8 +97,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.origin.asked(self.command, self.path, dict(self.headers), body)
-        content = b'{"status":"success"}' if "downloads" in self.path else json.dumps({"advisories": self.origin.advisories}).encode()
-        self._send(201 if "downloads" in self.path else 200, {"Content-Type": "application/json"}, content, None)
+        status, answer = 200, {"advisories": self.origin.advisories}
+        if "downloads" in self.path:
+            status, answer = 201, {"status": "success"}
+        elif self.path == "/lists/api":
+            answer = {"filter": []}
+        self._send(status, {"Content-Type": "application/json"}, json.dumps(answer).encode(), None)
 
     def _instead(self, fault: Fault) -> bool:
         if fault.kind == "reset":
@@ -293,7 +297,12 @@ class Origin:
             "list": f"{url}/packages/list.json",
             "providers-api": f"{url}/providers/%package%.json",
             "security-advisories": {"metadata": True, "api-url": f"{url}/api/security-advisories/"},
-            "filter": {"metadata": True, "lists": {}, "summary-url": f"{url}/lists/summary.json"},
+            "filter": {
+                "metadata": True,
+                "lists": {},
+                "summary-url": f"{url}/lists/summary.json",
+                "api-url": f"{url}/lists/api",
+            },
             "odd-key": {"kept": True},
             **self.root_extra,
         }

@@ -1,5 +1,6 @@
 """One mirror: its root, its packages' metadata and its satellite resources, to be had if the policy lets them."""
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
@@ -13,7 +14,7 @@ from packeton.core.caching.fields import read_date
 from packeton.core.composer.metadata import JsonObject, check_object, check_writable, read_object
 from packeton.core.composer.names import PackageName
 from packeton.core.composer.roots import Resource, Root
-from packeton.errors import NotFound, PacketonError, UpstreamFailed
+from packeton.errors import Invalid, NotFound, PacketonError, UpstreamFailed
 from packeton.features.caching.bodies import read_body
 from packeton.features.mirroring.documents import DocumentRequest, Documents
 from packeton.features.mirroring.editions import Editions
@@ -37,6 +38,8 @@ NAMING: Mapping[Resource, tuple[str, str | None]] = {
     Resource.LIST: ("packageNames", None),
 }
 """Satellite resources that list packages: under which key, and what of each entry is the name."""
+PACKAGE_URL = re.compile("pkg:(//)?composer/", re.IGNORECASE)
+"""What Composer puts before a name in questions about filter lists."""
 SHORT = timedelta(seconds=60)
 """How long searches, lists and the like are served unasked."""
 
@@ -231,6 +234,25 @@ class Mirror:
             return 200, {"advisories": {}}
         body = urlencode([(f"packages[{number}]", name) for number, name in enumerate(allowed)]).encode()
         return await self.forward(Resource.ADVISORIES, body, "application/x-www-form-urlencoded")
+
+    async def filtered(self, asked: JsonObject) -> tuple[int, JsonObject]:
+        """
+        Return upstream's answer about filter lists, as `advisories` does.
+
+        Args:
+            asked: What a client posts: `packages`, a list of package URLs (`pkg://composer/<name>`), and `lists`.
+
+        Raises as `forward`, and Invalid.
+        """
+        packages = asked.get("packages")
+        if not isinstance(packages, list):
+            raise Invalid('a JSON object {"packages": ["pkg://composer/…"], "lists": […]} is expected')
+        urls = {PACKAGE_URL.sub("", url).lower(): url for url in packages if isinstance(url, str)}
+        allowed = await self.policy.allowed(list(urls))
+        if not allowed:
+            return 200, {"filter": []}
+        body = orjson.dumps({**asked, "packages": [urls[name] for name in allowed]})
+        return await self.forward(Resource.FILTER_API, body, "application/json")
 
     async def notify(self, body: bytes) -> None:
         """Pass install notifications on, if upstream wants them; failures, and too many at once, are only logged."""

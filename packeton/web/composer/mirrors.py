@@ -19,7 +19,7 @@ from packeton.features.mirroring.mirrors import Mirror
 from packeton.features.mirroring.renditions import Renditions
 from packeton.web.access import Gate
 from packeton.web.addresses import Addresses
-from packeton.web.bodies import read_posted
+from packeton.web.bodies import read_json_object, read_posted
 from packeton.web.composer.advisories import asked_names
 from packeton.web.composer.renditions import Make, send_rendition
 from packeton.web.responses import send_bytes, user_agent
@@ -127,8 +127,9 @@ class MirrorRoutes:
         return await self._send(request, mirror, lambda: mirror.satellite_rendition(Resource.FILTER_SUMMARY))
 
     async def filter_api(self, request: IRequest, alias: str) -> bytes:
-        """Upstream's filter API."""
-        return await self._forward(request, await self._mirror(request, alias), Resource.FILTER_API)
+        """Upstream's filter lists about those of the posted packages that may come from there."""
+        mirror = await self._mirror(request, alias)
+        return _send_posted(request, await mirror.filtered(read_json_object(request)))
 
     async def advisories(self, request: IRequest, alias: str) -> bytes:
         """Upstream's security advisories for those of the posted names that may come from there."""
@@ -162,12 +163,6 @@ class MirrorRoutes:
 
     async def _mirror(self, request: IRequest, alias: str) -> Mirror:
         return self._directory.open(alias, await self._gate.mirror_user(request)).mirror
-
-    async def _forward(self, request: IRequest, mirror: Mirror, resource: Resource) -> bytes:
-        content_type = request.requestHeaders.getRawHeaders(b"content-type", [b"application/octet-stream"])[0]
-        return _send_posted(
-            request, await mirror.forward(resource, read_posted(request), content_type.decode("latin-1"))
-        )
 
     async def _send(self, request: IRequest, mirror: Mirror, make: Make) -> bytes:
         return await send_rendition(request, mirror, make, self._renditions)
