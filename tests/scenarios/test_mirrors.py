@@ -195,10 +195,11 @@ class SyncTests(_Stories):
         ):
             origin.faults["/packages.json"] = [fault]
             told = self.run_command("mirror", "sync", "up", status=1)
-            for text in (told, json.dumps(self.listed()["up"]), server.log):
+            listed = self.listed()["up"]
+            for text in (told, json.dumps(listed), server.log):
                 self.assertNotIn("s3cret", text)
             self.assertIn(expected, told)
-            self.assertIn(expected, str(self.listed()["up"]["error"]))
+            self.assertIn(expected, str(listed["error"]))
             self.assertIn(origin.url, told)
             page = fetch(f"{server.url}/mirror/up").body.decode()
             self.assertIn(html.escape(expected), page)
