@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "credential": ("credentials", "credential"),
     "database": ("database", "database"),
     "group": ("groups", "group"),
+    "hostkey": ("hostkeys", "hostkey"),
     "import": ("imports", "import_packages"),
     "keys": ("keys", "keys"),
     "mirror": ("syncs", "mirror"),  # which adds to what is in `mirrors`
