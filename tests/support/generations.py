@@ -12,6 +12,7 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator, Mapping
 from functools import cache
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 from unittest import SkipTest
@@ -69,7 +70,7 @@ def program(generation: Generation) -> Path:
             shutil.rmtree(unpacked, ignore_errors=True)
             try:
                 _unpack(generation, unpacked, here)
-            except OSError as error:
+            except (OSError, HTTPException, lzma.LZMAError) as error:
                 raise SkipTest(f"Composer of {generation.release} cannot be fetched: {error}") from error
             unpacked.rename(here)
     run = subprocess.run([here / "composer", "--version"], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True)
