@@ -23,6 +23,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from attrs import frozen
@@ -132,7 +133,16 @@ class _Child:
 
 
 def _memory_bytes() -> int:
-    """Return the most memory this process ever held."""
+    """
+    Return the most memory this process ever held.
+
+    Not `ru_maxrss`: Linux counts in it what the parent held when it forked, so that a large server would throw each
+    child away after one piece of work.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

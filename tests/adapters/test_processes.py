@@ -270,8 +270,10 @@ class TurnTests(PoolTestCase):
         pool = self.pool(processes=1, jobs_per_child=2)
         pids = [(await pool.run(who, within=LONG))[0] for _ in range(3)]
         self.assertEqual((pids[0], 2), (pids[1], len(set(pids))))
+        ours = b"x" * (300 * 2**20)  # what the parent holds when it starts a child is not the child's
         growing = self.pool(processes=1, recycle_bytes=200 * 2**20)
         before = (await growing.run(who, within=LONG))[0]
+        self.assertEqual((before, 300 * 2**20), ((await growing.run(who, within=LONG))[0], len(ours)))
         await growing.run(swell, within=LONG)
         self.assertNotEqual(before, (await growing.run(who, within=LONG))[0])
         idle = self.pool(processes=1, idle=timedelta(seconds=0.1))
