@@ -7,6 +7,7 @@ from attrs import asdict, define, evolve
 from sqlalchemy import Connection, delete, insert, or_, select, update
 from zope.interface import implementer
 
+from packeton.adapters.database.batches import batches
 from packeton.adapters.database.connection import Database
 from packeton.adapters.database.tables.packages import archives, packages, uploads
 from packeton.core.composer.submissions import uploads_of
@@ -51,9 +52,8 @@ class ArchiveRecords:
         chosen = list(keys)
 
         def work(connection: Connection) -> None:
-            for some in range(0, len(chosen), AT_ONCE):
-                here = archives.c.key.in_(chosen[some : some + AT_ONCE])
-                connection.execute(update(archives).where(here).values(used_at=at))
+            for some in batches(chosen, AT_ONCE):
+                connection.execute(update(archives).where(archives.c.key.in_(some)).values(used_at=at))
 
         await self._database.run(work)
 
@@ -164,6 +164,5 @@ class UploadRecords:
 
 
 def _mark(connection: Connection, upload_ids: Sequence[int], *, used: bool) -> None:
-    for some in range(0, len(upload_ids), AT_ONCE):
-        here = uploads.c.id.in_(upload_ids[some : some + AT_ONCE])
-        connection.execute(update(uploads).where(here).values(used=used))
+    for some in batches(upload_ids, AT_ONCE):
+        connection.execute(update(uploads).where(uploads.c.id.in_(some)).values(used=used))

@@ -8,6 +8,7 @@ from attrs import asdict, define, evolve, field
 from sqlalchemy import Connection, Row, case, delete, func, insert, select, tuple_, update
 from zope.interface import implementer
 
+from packeton.adapters.database.batches import batches
 from packeton.adapters.database.connection import Database
 from packeton.adapters.database.revisions import bump_in
 from packeton.adapters.database.tables.accounts import revisions
@@ -82,8 +83,8 @@ class CacheRecords:
         chosen = list(keys)
 
         def work(connection: Connection) -> None:
-            for some in range(0, len(chosen), 200):
-                here = tuple_(entries.c.key, entries.c.variant).in_(chosen[some : some + 200])
+            for some in batches(chosen, 200):
+                here = tuple_(entries.c.key, entries.c.variant).in_(some)
                 connection.execute(update(entries).where(here).values(used_at=at))
 
         await self._database.run(work)

@@ -9,13 +9,13 @@ from attrs import define
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 from zope.interface import implementer
 
+from packeton.adapters.database.batches import batches
 from packeton.adapters.database.connection import Database
 from packeton.adapters.database.tables.packages import downloads
 from packeton.interfaces.downloads import IDownloadRecords, Install, Totals
 
 __all__ = ["DownloadRecords"]
 
-AT_ONCE = 400
 EVERYTHING = 0
 COLUMNS = (
     downloads.c.package_id, downloads.c.version, downloads.c.period, downloads.c.count.label("installs"),
@@ -53,8 +53,8 @@ class DownloadRecords:
 
         def work(connection: Connection) -> Mapping[int, Totals]:
             found: dict[int, dict[str, int]] = {}
-            for some in range(0, len(package_ids), AT_ONCE):
-                here = downloads.c.package_id.in_(package_ids[some : some + AT_ONCE]) & (downloads.c.version == "")
+            for some in batches(package_ids):
+                here = downloads.c.package_id.in_(some) & (downloads.c.version == "")
                 for row in connection.execute(select(*COLUMNS).where(here, downloads.c.period.in_(periods))):
                     found.setdefault(row.package_id, {})[row.period] = row.installs
             return {package_id: _totals(found.get(package_id, {}), periods) for package_id in package_ids}

@@ -4,21 +4,20 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from attrs import define
-from sqlalchemy import Connection, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Column, Connection, delete, func, insert, select, update
 from zope.interface import implementer
 
+from packeton.adapters.database.batches import batches
 from packeton.adapters.database.connection import Database
+from packeton.adapters.database.tables.accounts import users
 from packeton.adapters.database.tables.hooks import favourites, hook_secrets
+from packeton.adapters.database.tables.packages import packages
 from packeton.config.settings import Secret
 from packeton.core.access.sealing import Sealer, context_of
 from packeton.errors import NotFound
 from packeton.interfaces.hooks import IFavouriteRecords, IHookSecrets
 
 __all__ = ["FavouriteRecords", "HookSecrets"]
-
-AT_ONCE = 500
-"""Values in one IN list."""
 
 
 def _context(package_id: int) -> str:
@@ -38,9 +37,8 @@ class HookSecrets:
 
         def work(connection: Connection) -> Mapping[int, Secret]:
             found: dict[int, Secret] = {}
-            for at in range(0, len(package_ids), AT_ONCE):
-                some = hook_secrets.c.id.in_(package_ids[at : at + AT_ONCE])
-                for row in connection.execute(select(hook_secrets).where(some)):
+            for some in batches(package_ids):
+                for row in connection.execute(select(hook_secrets).where(hook_secrets.c.id.in_(some))):
                     found[row.id] = Secret(self._sealer().open(row.secret, _context(row.id)))
             return found
 
@@ -56,7 +54,8 @@ class HookSecrets:
                 return
             sealed = self._sealer().seal(secret.reveal(), _context(package_id))
             if not connection.execute(update(hook_secrets).where(here).values(secret=sealed)).rowcount:
-                _inserted(connection, insert(hook_secrets).values(id=package_id, secret=sealed))
+                _there(connection, packages.c.id, package_id)
+                connection.execute(insert(hook_secrets).values(id=package_id, secret=sealed))
 
         await self._database.run(work)
 
@@ -74,8 +73,10 @@ class FavouriteRecords:
         def work(connection: Connection) -> None:
             here = (favourites.c.user_id == user_id) & (favourites.c.package_id == package_id)
             if connection.execute(select(favourites).where(here)).one_or_none() is None:
+                _there(connection, users.c.id, user_id)
+                _there(connection, packages.c.id, package_id)
                 values = {"user_id": user_id, "package_id": package_id, "created_at": at}
-                _inserted(connection, insert(favourites).values(**values))
+                connection.execute(insert(favourites).values(**values))
 
         await self._database.run(work)
 
@@ -103,19 +104,17 @@ class FavouriteRecords:
 
         def work(connection: Connection) -> Mapping[int, int]:
             found = dict.fromkeys(package_ids, 0)
-            for at in range(0, len(package_ids), AT_ONCE):
-                some = favourites.c.package_id.in_(package_ids[at : at + AT_ONCE])
-                counted = select(favourites.c.package_id, func.count().label("stars")).where(some)
-                for row in connection.execute(counted.group_by(favourites.c.package_id)):
+            starred = favourites.c.package_id
+            for some in batches(package_ids):
+                counted = select(starred, func.count().label("stars")).where(starred.in_(some)).group_by(starred)
+                for row in connection.execute(counted):
                     found[row.package_id] = row.stars
             return found
 
         return await self._database.read(work)
 
 
-def _inserted(connection: Connection, statement: object) -> None:
-    """Insert a row. Raises NotFound: what it belongs to is gone."""
-    try:
-        connection.execute(statement)  # type: ignore[call-overload]
-    except IntegrityError as error:
-        raise NotFound("no such package") from error
+def _there(connection: Connection, column: Column[int], number: int) -> None:
+    """Raise NotFound if what a row is to belong to is gone."""
+    if connection.execute(select(column).where(column == number)).first() is None:
+        raise NotFound("no such package")

@@ -8,6 +8,7 @@ from attrs import asdict, define
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, true, update
 from zope.interface import implementer
 
+from packeton.adapters.database.batches import batches
 from packeton.adapters.database.connection import Database
 from packeton.adapters.database.tables.mirrors import mirror_choices as choices_table
 from packeton.adapters.database.tables.mirrors import mirror_packages as packages_table
@@ -15,17 +16,15 @@ from packeton.adapters.database.tables.mirrors import mirror_patches as patches_
 from packeton.core.caching.decisions import Choices, MirrorCounts, MirrorPackage, MirrorPatch
 from packeton.interfaces.mirrors import IMirrorRecords, Which
 
-__all__ = ["MirrorRecords", "batches"]
+__all__ = ["MirrorRecords"]
 
 BATCH = 500
 """Names of one statement: databases bound the parameters of one."""
 
 
-def batches(names: Iterable[str], size: int = BATCH) -> Iterable[list[str]]:
-    """Yield different *names*, sorted, at most *size* at once."""
-    chosen = sorted(set(names))
-    for begin in range(0, len(chosen), size):
-        yield chosen[begin : begin + size]
+def _sorted(names: Iterable[str]) -> Iterable[Sequence[str]]:
+    """Yield different *names*, sorted, at most BATCH at once."""
+    return batches(sorted(set(names)), BATCH)
 
 
 @implementer(IMirrorRecords)
@@ -121,7 +120,7 @@ class MirrorRecords:
         """Note how often names were asked for in vain."""
 
         def work(connection: Connection) -> None:
-            for batch in batches(requests):
+            for batch in _sorted(requests):
                 rows = connection.execute(select(packages_table).where(_these(alias, batch))).all()
                 known = {row.name for row in rows}
                 for row in rows:
@@ -171,9 +170,9 @@ class MirrorRecords:
         """Set what is not set yet; return for how many names."""
         column = packages_table.c[next(iter(values))]
         count = 0
-        for batch in batches(names):
+        for batch in _sorted(names):
 
-            def work(connection: Connection, batch: list[str] = batch) -> int:
+            def work(connection: Connection, batch: Sequence[str] = batch) -> int:
                 rows = connection.execute(select(packages_table.c.name, column).where(_these(alias, batch)))
                 held = {row[0]: row[1] for row in rows}
                 unset = [name for name in batch if name in held and held[name] is None]
@@ -193,9 +192,9 @@ class MirrorRecords:
         self, alias: str, names: Iterable[str], change: Callable[[Connection, ColumnElement[bool]], int]
     ) -> int:
         count = 0
-        for batch in batches(names):
+        for batch in _sorted(names):
 
-            def work(connection: Connection, batch: list[str] = batch) -> int:
+            def work(connection: Connection, batch: Sequence[str] = batch) -> int:
                 changed = change(connection, _these(alias, batch))
                 if changed:
                     _move(connection, alias)

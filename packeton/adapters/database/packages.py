@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_,
 from sqlalchemy.exc import IntegrityError
 from zope.interface import implementer
 
+from packeton.adapters.database.batches import batches
 from packeton.adapters.database.connection import Database
 from packeton.adapters.database.tables.base import EPOCH
 from packeton.adapters.database.tables.packages import (
@@ -145,9 +146,8 @@ class PackageRecords:
         """Note that the sources of these were read to the end."""
 
         def work(connection: Connection) -> None:
-            for some in range(0, len(package_ids), 400):
-                here = packages.c.id.in_(package_ids[some : some + 400])
-                connection.execute(update(packages).where(here).values(crawled_at=at))
+            for some in batches(package_ids):
+                connection.execute(update(packages).where(packages.c.id.in_(some)).values(crawled_at=at))
 
         await self._database.run(work)
 
@@ -254,7 +254,7 @@ def _read(connection: Connection, package_id: int, *, lock: bool = False) -> Pac
 def _maintainers(connection: Connection, ids: Sequence[int] | None) -> Mapping[int, frozenset[int]]:
     """Return the maintainers of these packages, or of all."""
     found: dict[int, set[int]] = {}
-    chosen = [None] if ids is None else [ids[at : at + 500] for at in range(0, len(ids), 500)]
+    chosen = [None] if ids is None else batches(ids)
     for some in chosen:
         statement = select(maintainers)
         if some is not None:

@@ -8,6 +8,7 @@ from attrs import asdict, define
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, or_, select, update
 from zope.interface import implementer
 
+from packeton.adapters.database.batches import batches
 from packeton.adapters.database.connection import Database
 from packeton.adapters.database.mirrors import BATCH
 from packeton.adapters.database.owners import is_gone
@@ -107,9 +108,7 @@ class SyncRecords:
 
         def work(connection: Connection) -> None:
             wanted = {one.name: one.digest for one in names}
-            order = list(wanted)
-            for begin in range(0, len(order), BATCH):
-                batch = order[begin : begin + BATCH]
+            for batch in batches(list(wanted), BATCH):
                 here = _listed(alias, batch)
                 held = {row.name: row.digest for row in connection.execute(select(listings).where(here))}
                 connection.execute(update(listings).where(here).values(run=run))

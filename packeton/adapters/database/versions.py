@@ -8,6 +8,7 @@ from attrs import define, evolve
 from sqlalchemy import Connection, Row, delete, insert, literal, select, update
 from zope.interface import implementer
 
+from packeton.adapters.database.batches import batches
 from packeton.adapters.database.connection import Database
 from packeton.adapters.database.tables.packages import package_publications as publications
 from packeton.adapters.database.tables.packages import package_references as references
@@ -28,10 +29,8 @@ from packeton.interfaces.packages import (
 __all__ = ["VersionRecords"]
 
 SECOND = timedelta(seconds=1)
-AT_ONCE = 400
 MAX_TOLD = 400
 """Releases that are removed at once of which is told what they were."""
-"""Values in one IN list."""
 KEPT_CONTENTS = 200
 """Contents of one document whose dates are remembered."""
 STORED = (
@@ -57,7 +56,7 @@ class VersionRecords:
 
         def work(connection: Connection) -> Mapping[int, Sequence[VersionIndex]]:
             found: dict[int, list[VersionIndex]] = {}
-            for some in _parts(package_ids):
+            for some in batches(package_ids):
                 here = versions.c.package_id.in_(some) & ~versions.c.hidden
                 rows = connection.execute(select(*columns).where(here).order_by(versions.c.id)).all()
                 for package_id, *fields in rows:
@@ -81,7 +80,7 @@ class VersionRecords:
 
         def work(connection: Connection) -> Mapping[int, StoredVersion]:
             found: dict[int, StoredVersion] = {}
-            for some in _parts(version_ids):
+            for some in batches(version_ids):
                 here = versions.c.id.in_(some) & ~versions.c.hidden
                 rows = connection.execute(select(*_stored_columns()).where(here)).all()
                 found.update((row.id, _stored(row)) for row in rows)
@@ -145,7 +144,7 @@ class VersionRecords:
             }
             healthy = [outcome.ref for outcome in outcomes if outcome.problem is None]
             changes: list[Change] = []
-            for some in _parts(healthy):
+            for some in batches(healthy):
                 changes += _remove_of_refs(connection, owner_id, some, drafts)
             changes += _store(connection, owner_id, drafts, at)
             _note_references(connection, [draft for _, draft in drafts.values()], at)
@@ -163,7 +162,7 @@ class VersionRecords:
             used = select(versions.c.ref).where(versions.c.owner_id == owner_id).distinct()
             gone = sorted({*read, *connection.execute(used).scalars()} - present)
             changes: list[Change] = []
-            for some in _parts(gone):
+            for some in batches(gone):
                 changes += _remove_of_refs(connection, owner_id, some, frozenset())
                 connection.execute(delete(refs).where(refs.c.package_id == owner_id, refs.c.ref.in_(some)))
             if changes:  # another ref may have stood back for one that is gone
@@ -259,10 +258,6 @@ def _stored_columns() -> list[Any]:
     return [versions.c[name] for name in STORED]
 
 
-def _parts(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (items[at : at + AT_ONCE] for at in range(0, len(items), AT_ONCE))
-
-
 def _remove_of_refs(
     connection: Connection, owner_id: int, gone: Sequence[str], kept: Collection[tuple[int, str]]
 ) -> list[Change]:
@@ -274,10 +269,10 @@ def _remove_of_refs(
     ]
     releases = [row.id for row in rows if not row.hidden and not row.is_dev][:MAX_TOLD]
     last = {}
-    for some in _parts(releases):
+    for some in batches(releases):
         wanted = select(versions.c.id, versions.c.document).where(versions.c.id.in_(some))
         last.update({row.id: row.document for row in connection.execute(wanted)})
-    for some in _parts([row.id for row in rows]):
+    for some in batches([row.id for row in rows]):
         connection.execute(delete(versions).where(versions.c.id.in_(some)))
     return [
         evolve(_change(ChangeKind.REMOVED, row), document=last.get(row.id)) for row in rows if not row.hidden
@@ -316,7 +311,7 @@ def _held(connection: Connection, keys: Iterable[tuple[int, str]]) -> Mapping[tu
         wanted.setdefault(package_id, []).append(normalized)
     found = {}
     for package_id, names in wanted.items():
-        for some in _parts(names):
+        for some in batches(names):
             here = (versions.c.package_id == package_id) & versions.c.normalized.in_(some)
             for row in connection.execute(select(versions).where(here)):
                 found[package_id, row.normalized] = row
@@ -337,7 +332,7 @@ def _note_references(connection: Connection, drafts: Iterable[VersionDraft], at:
     for package_id, reference, _ in wanted:
         by_package.setdefault(package_id, []).append(str(reference))
     for package_id, names in by_package.items():
-        for some in _parts(sorted(set(names))):
+        for some in batches(sorted(set(names))):
             here = (references.c.package_id == package_id) & references.c.reference.in_(some)
             for row in connection.execute(select(references.c.reference, references.c.normalized).where(here)).all():
                 draft = wanted.pop((package_id, row.reference, row.normalized), None)
@@ -377,7 +372,7 @@ def _note_refs(connection: Connection, owner_id: int, outcomes: Sequence[RefOutc
         }
         for outcome in outcomes
     }
-    for some in _parts(sorted(rows)):
+    for some in batches(sorted(rows)):
         connection.execute(delete(refs).where(refs.c.package_id == owner_id, refs.c.ref.in_(some)))
     if rows:
         connection.execute(insert(refs), list(rows.values()))
