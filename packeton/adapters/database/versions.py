@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import define, evolve
-from sqlalchemy import Connection, Row, delete, insert, literal, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, literal, select, update
 from zope.interface import implementer
 
 from packeton.adapters.database.batches import batches
@@ -31,6 +31,11 @@ __all__ = ["VersionRecords"]
 SECOND = timedelta(seconds=1)
 MAX_TOLD = 400
 """Releases that are removed at once of which is told what they were."""
+UNREAD = [column for column in versions.c if column.name != "document"]
+REPLACE = update(versions).where(versions.c.id == bindparam("this_id"))
+KEY = ("package_id", "reference", "normalized")
+THIS = tuple(f"this_{name}" for name in KEY)
+SEE_AGAIN = update(references).where(*(references.c[name] == bindparam(f"this_{name}") for name in KEY))
 KEPT_CONTENTS = 200
 """Contents of one document whose dates are remembered."""
 STORED = (
@@ -177,12 +182,13 @@ class VersionRecords:
 
         def work(connection: Connection) -> Sequence[Change]:
             changes: list[Change] = []
-            columns = [column for column in versions.c if column.name != "document"]
-            for row in connection.execute(select(*columns).where(versions.c.package_id == package_id)).all():
-                hidden = row.normalized in wanted
-                if hidden != row.hidden:
-                    connection.execute(update(versions).where(versions.c.id == row.id).values(hidden=hidden))
-                    changes.append(_change(ChangeKind.REMOVED if hidden else ChangeKind.ADDED, row))
+            chosen = select(versions.c.id, versions.c.normalized, versions.c.hidden)
+            held = connection.execute(chosen.where(versions.c.package_id == package_id).order_by(versions.c.id)).all()
+            for some in batches([row.id for row in held if row.hidden != (row.normalized in wanted)]):
+                here = versions.c.id.in_(some)
+                rows = connection.execute(select(*UNREAD).where(here).order_by(versions.c.id)).all()
+                changes += [_change(ChangeKind.ADDED if row.hidden else ChangeKind.REMOVED, row) for row in rows]
+                connection.execute(update(versions).where(here).values(hidden=~versions.c.hidden))
             return changes
 
         return await self._database.run(work)
@@ -263,9 +269,8 @@ def _remove_of_refs(
 ) -> list[Change]:
     """Remove the versions that came from these refs, but for those in *kept*."""
     here = (versions.c.owner_id == owner_id) & versions.c.ref.in_(gone)
-    columns = [column for column in versions.c if column.name != "document"]
     rows = [
-        row for row in connection.execute(select(*columns).where(here)) if (row.package_id, row.normalized) not in kept
+        row for row in connection.execute(select(*UNREAD).where(here)) if (row.package_id, row.normalized) not in kept
     ]
     releases = [row.id for row in rows if not row.hidden and not row.is_dev][:MAX_TOLD]
     last = {}
@@ -282,23 +287,26 @@ def _remove_of_refs(
 def _store(
     connection: Connection, owner_id: int, drafts: Mapping[tuple[int, str], tuple[str, VersionDraft]], at: datetime
 ) -> list[Change]:
-    """Insert or replace versions."""
+    """Insert versions, and change those that are not as they should be."""
     held = _held(connection, drafts)
     changes: list[Change] = []
     new: list[dict[str, Any]] = []
+    other: list[dict[str, Any]] = []
     for key, (ref, draft) in drafts.items():
-        values = {name: getattr(draft, name) for name in DRAFTED}
-        values |= {"owner_id": owner_id, "ref": ref, "updated_at": at}
+        values = {name: getattr(draft, name) for name in DRAFTED} | {"owner_id": owner_id, "ref": ref}
         row = held.get(key)
         if row is None:
-            new.append({**values, "hidden": False, "created_at": at})
+            new.append({**values, "hidden": False, "created_at": at, "updated_at": at})
             changes.append(_change(ChangeKind.ADDED, draft))
             continue
         if row.ref != ref or row.owner_id != owner_id:  # this ref takes it over: the other one is to be read again
             connection.execute(delete(refs).where(refs.c.package_id == row.owner_id, refs.c.ref == row.ref))
-        connection.execute(update(versions).where(versions.c.id == row.id).values(**values))
+        if any(getattr(row, name) != value for name, value in values.items()):
+            other.append({**values, "updated_at": at, "this_id": row.id})
         if row.document != draft.document or row.dist_reference != draft.dist_reference:
             changes.append(_change(ChangeKind.CHANGED, draft, row.dist_reference))
+    if other:
+        connection.execute(REPLACE, other)
     if new:
         connection.execute(insert(versions), new)
     return changes
@@ -326,25 +334,24 @@ DRAFTED = (
 
 def _note_references(connection: Connection, drafts: Iterable[VersionDraft], at: datetime) -> None:
     """Remember the references of these versions, also for the time when others will have taken their place."""
-    wanted = {(draft.package_id, draft.dist_reference, draft.normalized): draft for draft in drafts}
-    wanted = {key: draft for key, draft in wanted.items() if draft.dist_reference is not None}
-    by_package: dict[int, list[str]] = {}
+    wanted = {
+        (draft.package_id, draft.dist_reference, draft.normalized): _known_values(draft, at)
+        for draft in drafts
+        if draft.dist_reference is not None
+    }
+    by_package: dict[int, set[str]] = {}
     for package_id, reference, _ in wanted:
-        by_package.setdefault(package_id, []).append(str(reference))
+        by_package.setdefault(package_id, set()).add(reference)
+    held: set[tuple[int, str, str]] = set()
     for package_id, names in by_package.items():
-        for some in batches(sorted(set(names))):
+        for some in batches(sorted(names)):
             here = (references.c.package_id == package_id) & references.c.reference.in_(some)
-            for row in connection.execute(select(references.c.reference, references.c.normalized).where(here)).all():
-                draft = wanted.pop((package_id, row.reference, row.normalized), None)
-                if draft is not None:
-                    same = here & (references.c.reference == row.reference)
-                    same &= references.c.normalized == row.normalized
-                    connection.execute(update(references).where(same).values(**_known_values(draft, at)))
-    new = [
-        {"package_id": draft.package_id, "reference": draft.dist_reference, "normalized": draft.normalized}
-        | _known_values(draft, at)
-        for draft in wanted.values()
-    ]
+            chosen = select(references.c.package_id, references.c.reference, references.c.normalized).where(here)
+            held.update((row.package_id, row.reference, row.normalized) for row in connection.execute(chosen))
+    seen = [dict(zip(THIS, key, strict=True)) | values for key, values in wanted.items() if key in held]
+    new = [dict(zip(KEY, key, strict=True)) | values for key, values in wanted.items() if key not in held]
+    if seen:
+        connection.execute(SEE_AGAIN, seen)
     if new:
         connection.execute(insert(references), new)
 

@@ -1,11 +1,15 @@
 """Packages and versions in the database."""
 
 import json
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from hashlib import sha1
 from typing import Any, TypeVar
 
 from attrs import evolve
+from sqlalchemy import Engine, event
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -21,12 +25,27 @@ DAY = timedelta(days=1)
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 
 
+@contextmanager
+def counted(engine: Engine) -> Iterator[Counter[str]]:
+    """Count statements by their first three words; one for many rows is one."""
+    asked: Counter[str] = Counter()
+
+    def on_statement(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked[" ".join(statement.split()[:3])] += 1
+
+    event.listen(engine, "before_cursor_execute", on_statement)
+    try:
+        yield asked
+    finally:
+        event.remove(engine, "before_cursor_execute", on_statement)
+
+
 class RecordsTestCase(OnSqlite, SynchronousTestCase):
     """Records on an empty database."""
 
     def setUp(self) -> None:
-        database = self.make_database()
-        self.packages, self.versions = PackageRecords(database), VersionRecords(database)
+        self.database = self.make_database()
+        self.packages, self.versions = PackageRecords(self.database), VersionRecords(self.database)
 
     def ok(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.successResultOf(Deferred.fromCoroutine(coroutine))
@@ -117,6 +136,24 @@ class VersionTests(RecordsTestCase):
         self.assertEqual([(ChangeKind.CHANGED, "1.0.0.0")], self.apply(moved))
         stored = self.ok(self.versions.of_package(self.package.id))
         self.assertEqual([(C, "tag:v1.0")], [(version.dist_reference, version.ref) for version in stored])
+
+    def test_many_at_once(self) -> None:
+        """Sixty versions take few statements, new or changed; what is the same already is left alone."""
+        numbers = [f"1.{number}" for number in range(60)]
+
+        def statements(said: str) -> Counter[str]:
+            drafts = [self.draft(n, f"{n}.0.0", sha1(n.encode()).hexdigest(), document={"description": said}) for n in numbers]
+            with counted(self.database.engine) as asked:
+                self.apply(*(outcome(f"tag:{one.version}", A, one) for one in drafts))
+            return asked
+
+        new, changed, same = statements("first"), statements("second"), statements("second")
+        self.assertEqual(1, new["INSERT INTO versions"])
+        self.assertEqual((1, 1), (changed["UPDATE versions SET"], changed["UPDATE package_references SET"]))
+        self.assertLess(max(changed.values()), 5, changed)
+        self.assertNotIn("UPDATE versions SET", same)
+        described = {json.loads(version.document)["description"] for version in self.ok(self.versions.of_package(self.package.id))}
+        self.assertEqual({"second"}, described)
 
     def test_chosen(self) -> None:
         """Versions by their ids, and the default branch's; hidden ones and those that are gone are missing."""
