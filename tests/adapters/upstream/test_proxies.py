@@ -158,7 +158,7 @@ class TunnelTests(TlsTestCase):
         """A proxy that does not answer costs the time limit, and its connection is closed."""
         self.connecting.mute = True
         client = self.client(ca_file=self.ca_file, https_proxy=self.proxy)
-        limits = UpstreamLimits(response_timeout=SECOND / 5)
+        limits = UpstreamLimits(response_timeout=SECOND)
         await self.failure(UpstreamTimedOut, client, "https://upstream.example/x", limits=limits)
         self.assertEqual(1, len(self.connecting.heads))
         await until(lambda: not self.connecting.open)

@@ -33,8 +33,10 @@ class CheckoutsTestCase(TestCase):
         self.folder = Path(tempfile.mkdtemp(prefix="vcs-")).resolve()
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.data = self.folder / "data"
+        self.temporary = self.folder / "t"
+        self.temporary.mkdir()
         self.log: list[str] = []
-        self.pool = ProcessPool(reactor, {"PATH": self.path()}, PoolLimits(niceness=0))
+        self.pool = ProcessPool(reactor, {"PATH": self.path(), "TMPDIR": str(self.temporary)}, PoolLimits(niceness=0))
         self.pool.startService()
         self.addCleanup(self.pool.stopService)
         threads = Threads(reactor, "files", 2)

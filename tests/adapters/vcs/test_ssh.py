@@ -45,8 +45,9 @@ class SshTests(CheckoutsTestCase):
         secret = self.good.read_text().split("\n")[3]
         files = [path for path in self.data.rglob("*") if path.is_file()]
         self.assertEqual([], [path for path in files if secret.encode() in path.read_bytes()])
-        agents = subprocess.run(["pgrep", "-f", "ssh-agent -D -a /tmp/ssh-"], capture_output=True, check=False, text=True)
-        self.assertEqual("", agents.stdout)
+        agents = ["pgrep", "-f", f"ssh-agent -D -a {self.temporary}"]
+        self.assertEqual("", subprocess.run(agents, capture_output=True, check=False, text=True).stdout)
+        self.assertEqual([], list(self.temporary.iterdir()))
         self.git.commit({"new": ""})
         crawl, _ = await self.crawl(self.access(self.good))
         await self.archive(self.access(self.good), crawl.refs["branch:main"])
