@@ -149,11 +149,11 @@ class PaceTests(ClientTestCase):
 
     async def test_back_pressure(self) -> None:
         """A pause reaches the sender; it costs no time-out; going on gives all bytes."""
-        response = await self.ask(idle_timeout=SECOND / 10)
+        response = await self.ask(idle_timeout=SECOND / 2)
         taker = Taker()
         producer = response.deliver(taker)
         producer.pauseProducing()
-        await deferLater(reactor, 0.3)
+        await deferLater(reactor, 0.6)
         self.assertLess(self.sent, self.SIZE)
         sent, taken = self.sent, len(taker.taken)
         await deferLater(reactor, 0.2)
