@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 from klein import Klein
@@ -29,7 +30,17 @@ from packeton.errors import (
     UpstreamTimedOut,
 )
 
-__all__ = ["FORBIDDEN", "INTERNAL", "STORAGE", "Missing", "install", "send_error", "send_failure", "status_of"]
+__all__ = [
+    "FORBIDDEN",
+    "INTERNAL",
+    "STORAGE",
+    "Missing",
+    "install",
+    "send_error",
+    "send_failure",
+    "send_problem",
+    "status_of",
+]
 
 log = Logger()
 
@@ -64,49 +75,60 @@ def status_of(error: PacketonError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def send_error(request: IRequest, status: int, message: str, detail: str | None = None) -> bytes:
-    """
-    Set the head for an error and return its body as the reference has it: `{"status":"error","message":…}`, for 403 a
-    problem report.
+def send_error(request: IRequest, status: int, message: str) -> bytes:
+    """Set the head and return the body of an error that the reference tells as `{"status":"error","message":…}`."""
+    return _send(request, status, {"status": "error", "message": message})
 
-    *detail* is the reason of a 404, for the client to know.
 
-    For 5xx and 424 the message is also a `warning`, which Composer prints; it does so only if the Content-Type is
-    exactly `application/json`.
+def send_problem(request: IRequest, status: int, detail: str | None = None, *, warning: str | None = None) -> bytes:
     """
-    request.setResponseCode(status)
-    request.setHeader(b"content-type", b"application/json")
-    request.setHeader(b"cache-control", b"no-store")
-    for field in (b"etag", b"last-modified", b"accept-ranges", b"vary"):
-        request.responseHeaders.removeHeader(field)
-    body: dict[str, Any] = {"status": "error", "message": message}
-    if detail is not None:
-        body["detail"] = detail
+    Set the head for an error that no route has a body of its own for, and return the problem report.
+
+    Args:
+        detail: What the client is told; without it, what the status is called.
+        warning: What Composer prints, which it does for 5xx and 424 and only if the Content-Type is exactly
+            `application/json`; without it the detail.
+    """
+    title = HTTPStatus(status).phrase
+    body: dict[str, Any] = {"status": status, "detail": detail or title, "title": title, "type": PROBLEM}
     if status == 424 or status >= 500:
-        body["warning"] = message
-    if status == 403:
-        body = {"status": 403, "detail": message, "title": FORBIDDEN, "type": PROBLEM}
-    content = json.dumps(body).encode()
-    request.setHeader(b"content-length", b"%d" % len(content))
-    return b"" if request.method == b"HEAD" else content
+        body["warning"] = warning or body["detail"]
+    return _send(request, status, body)
 
 
 def send_failure(request: IRequest, error: PacketonError) -> bytes:
     """Set the head for what went wrong, by the table, and return the body."""
     if isinstance(error, UpstreamBusy | TooManyAttempts) and error.retry_after is not None:
         request.setHeader(b"retry-after", b"%d" % max(1, round(error.retry_after.total_seconds())))
+    status = status_of(error)
     if isinstance(error, Unauthenticated):
         request.setHeader(b"www-authenticate", b'Basic realm="Packeton"')
-    detail = str(error) if isinstance(error, NotAdmitted | NotHad) else None
-    return send_error(request, status_of(error), _told(error), detail)
-
-
-def _told(error: PacketonError) -> str:
-    """Return what the client is told; where our database is, and what the disk says, is for the log."""
-    if isinstance(error, StorageFailed):
+        return send_error(request, status, str(error))
+    if isinstance(error, StorageFailed):  # where our database is, and what the disk says, is for the log
         log.warn("A request could not be answered: {why}", why=str(error))
-        return STORAGE
-    return "Not Found" if isinstance(error, NotFound) else str(error)
+        return send_problem(request, status, warning=STORAGE)
+    if isinstance(error, NotAdmitted | NotHad):
+        return send_problem(request, status, str(error))
+    if isinstance(error, NotFound):
+        return send_problem(request, status) if _is_problem(request) else send_error(request, status, "Not Found")
+    return send_problem(request, status, str(error))
+
+
+def _send(request: IRequest, status: int, body: dict[str, Any]) -> bytes:
+    request.setResponseCode(status)
+    request.setHeader(b"content-type", b"application/json")
+    request.setHeader(b"cache-control", b"no-store")
+    for field in (b"etag", b"last-modified", b"accept-ranges", b"vary"):
+        request.responseHeaders.removeHeader(field)
+    content = json.dumps(body).encode()
+    request.setHeader(b"content-length", b"%d" % len(content))
+    return b"" if request.method == b"HEAD" else content
+
+
+def _is_problem(request: IRequest) -> bool:
+    """Say if what is missing here is a problem in the reference too: mirrors, users and groups, but not packages."""
+    path = request.postpath or []
+    return path[:1] == [b"mirror"] or path[:2] in ([b"api", b"user"], [b"api", b"group"])
 
 
 def install(app: Klein, missing: Missing | None = None) -> None:
@@ -130,12 +152,12 @@ def install(app: Klein, missing: Missing | None = None) -> None:
         for name, value in error.get_headers():
             if name.lower() == "allow":
                 request.setHeader(b"allow", value.encode())
-        return send_error(request, error.code or 500, error.name)
+        return send_problem(request, error.code or 500)
 
     @app.handle_errors(Exception)
     def unknown(request: IRequest, failure: Failure) -> bytes:
         log.failure("A request failed", failure)
-        return send_error(request, 500, INTERNAL)
+        return send_problem(request, 500)
 
 
 def _wants_page(request: IRequest) -> bool:

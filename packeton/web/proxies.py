@@ -55,7 +55,7 @@ class ProxyResource(Resource):
             if request.startedWriting:  # the client must not take a part for the whole
                 abort(request)
                 return
-            request.write(errors.send_error(request, 500, "Internal Server Error"))
+            request.write(errors.send_problem(request, 500))
             whole = True
         if whole:
             request.finish()

@@ -104,7 +104,7 @@ class PacketonResource(Resource):
         request.notifyFinish().addBoth(lambda _: self._finished(request, began))
         problem = _refusal(request)
         if problem is not None:
-            return errors.send_error(request, *problem)
+            return errors.send_problem(request, *problem)
         hidden = None if self._protection is None else self._protection.hides(request)
         if hidden is not None:
             request.setResponseCode(hidden.status)
@@ -119,7 +119,7 @@ class PacketonResource(Resource):
             return mount.render(request)
         _take_slug(request)
         if request.method in BODILESS and _has_body(request):
-            return errors.send_error(request, 400, "a GET request has no body here")
+            return errors.send_problem(request, 400, "a GET request has no body here")
         return self._routed.render(request)
 
     def _mount_of(self, request: IRequest) -> IResource | None:

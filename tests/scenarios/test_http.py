@@ -283,7 +283,7 @@ class StaleTests(HttpTestCase):
             self.origin.fault("/" + path, fault)
             answer = self.get(path)
             self.assertIn(answer.status, {424, 502}, fault)
-            self.assertIn("mirror up", answer.json()["message"])
+            self.assertIn("mirror up", answer.json()["detail"])
             self.assertEqual("application/json", answer.headers["content-type"])
 
     def test_changes_show(self) -> None:

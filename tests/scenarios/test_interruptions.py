@@ -120,7 +120,7 @@ class WordsTests(InterruptionTestCase):
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda _: self.dist(wanted), range(12)))
         self.assertEqual({502, 424}, {answer.status for answer in answers})
-        self.assertEqual({1}, {answer.json()["message"].count("mirror up") for answer in answers})
+        self.assertEqual({1}, {answer.json()["detail"].count("mirror up") for answer in answers})
 
 
 class StormTests(InterruptionTestCase):

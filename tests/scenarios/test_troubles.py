@@ -47,8 +47,8 @@ class TroubleTests(TestCase):
                 answer = fetch(f"{self.server.url}/mirror/{name}/{path}")
                 if "a moment ago" not in str(answer.body):  # nobody asks twice at once
                     self.assertEqual(status, answer.status, (name, path, answer.body))
-                    self.assertIn(reason, answer.json()["message"])
-                    self.assertIn(f"/{name}/packages.json", answer.json()["message"])
+                    self.assertIn(reason, answer.json()["detail"])
+                    self.assertIn(f"/{name}/packages.json", answer.json()["detail"])
             self.assertEqual(200, fetch(f"{self.server.url}/mirror/good/p2/acme/foo.json").status)
         self.assertNotIn("s3cret", self.server.log)
 

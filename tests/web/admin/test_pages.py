@@ -514,7 +514,7 @@ class ProfileTests(PagesTestCase):
                 self.assertEqual(404, browser.get(path, **html).status, path)
                 self.assertIn("There is no such page", browser.text)
             answer = browser.get("/no/such/page")
-            self.assertEqual((404, {"status": "error", "message": "Not Found"}), (answer.status, answer.json()))
+            self.assertEqual((404, 404, "Not Found"), (answer.status, answer.json()["status"], answer.json()["detail"]))
             self.assertEqual(("nosniff", "DENY"), (answer.headers["x-content-type-options"], answer.headers["x-frame-options"]))
             self.assertEqual(405, browser.get("/subrepository/switch-root").status)
 

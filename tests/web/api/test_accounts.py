@@ -120,7 +120,7 @@ class UserApiTests(ApiCase):
         for body, told in ((b"{", "line 1, column 2"), (b"[]", "object"), (b"\xff", "UTF-8"), (b"", "line 1"), (b"[" * 60_000, "depth")):
             status, answer = self.ask("POST", "/api/users", body)
             self.assertEqual(400, status)
-            self.assertIn(told, answer["message"])
+            self.assertIn(told, answer["detail"])
         self.assertEqual(413, self.ask("POST", "/api/users", b"x" * 70_000)[0])
         self.assertEqual(2, self.access.done(self.access.users.count()))
 
