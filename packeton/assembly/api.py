@@ -24,7 +24,6 @@ from packeton.features.packages.importing import IMPORT, Importing, ImportJobs
 from packeton.features.packages.marking import Marking
 from packeton.features.packages.prechecks import Prechecks
 from packeton.features.packages.pushing import Pushing
-from packeton.features.packages.removals import Removals
 from packeton.features.packages.searching import Searching
 from packeton.features.packages.statistics import Statistics
 from packeton.features.packages.submitting import Checks, Submitting
@@ -85,9 +84,8 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
         records, accounts.subrepos, revisions, packages.accesses, packages.checkouts, checks, packages.library,
         packages.scheduling, now, packages.hook_secrets, local,
     )  # fmt: skip
-    removals = Removals(records, packages.versions, packages.updates.tell)
     editing = Editing(
-        records, removals, packages.counters, revisions, checks, packages.library, packages.scheduling,
+        records, packages.removals, packages.counters, revisions, checks, packages.library, packages.scheduling,
         packages.accesses, packages.checkouts, now, packages.hook_secrets, packages.versions,
         (accounts.groups.rename_package, accounts.subrepos.rename_package), local,
     )  # fmt: skip

@@ -52,6 +52,7 @@ from packeton.features.packages.foreign import FORM, MIRROR, ForeignRepositories
 from packeton.features.packages.github import GitHub
 from packeton.features.packages.keyring import Keyring
 from packeton.features.packages.publishing import Publishing
+from packeton.features.packages.removals import Removals
 from packeton.features.packages.rendering import DistRules
 from packeton.features.packages.repositories import Repositories, RootRules
 from packeton.features.packages.scheduling import UPDATES, Scheduling
@@ -100,6 +101,7 @@ class Packages:
     repositories: Repositories
     archives: Archives
     updates: Updates
+    removals: Removals
     scheduling: Scheduling
     downloads: Downloads
     tidying: Tidying
@@ -196,6 +198,7 @@ def open_packages(
         repositories=repositories,
         archives=archives,
         updates=updates,
+        removals=Removals(records, versions, accounts.revisions, updates.tell, now),
         scheduling=Scheduling(
             records, jobs.put, secrets.SystemRandom().random, now, settings.package_update_interval
         ),

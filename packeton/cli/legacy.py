@@ -16,9 +16,8 @@ from packeton.cli.running import with_parts
 from packeton.errors import Invalid, NotFound
 from packeton.features.packages.scheduling import SPREAD
 from packeton.features.packages.updating import UpdateRequest
-from packeton.interfaces.packages import Package, VersionIndex
+from packeton.interfaces.packages import Package
 from packeton.interfaces.queues import Job, Priority
-from packeton.interfaces.revisions import Subject
 
 __all__ = ["clear_versions", "download_versions", "update_packages"]
 
@@ -87,7 +86,7 @@ def clear_versions(paths: tuple[str, ...], data: str | None, *, force: bool, pat
                 count += 1
                 click.echo(f"Clearing {one.name} {version.version}")
                 if force:
-                    await _remove(parts, one, version)
+                    await parts.packages.removals.remove_version(one, version.normalized)
         return count
 
     count = with_parts(paths, data, work)
@@ -119,11 +118,3 @@ async def _named(parts: Parts, name: str) -> Package:
     if found is None:
         raise NotFound(f"there is no package {name}")
     return found
-
-
-async def _remove(parts: Parts, one: Package, version: VersionIndex) -> None:
-    """Remove a version; it comes back when its tag or branch is read again."""
-    now = parts.accounts.now()
-    await parts.packages.versions.remove(one.id, version.normalized, now)
-    await parts.packages.records.touch(one.id, stable=not version.is_dev, dev=version.is_dev, at=now)
-    await parts.accounts.revisions.bump(Subject.PACKAGES)

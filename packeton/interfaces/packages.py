@@ -231,7 +231,7 @@ class Change:
     is_dev: bool
     old_reference: str | None = None
     document: bytes | None = field(default=None, repr=False)
-    """Of a release that went with its ref, the version object as it was; of the first some hundreds at once."""
+    """Of a release that was removed, the version object as it was; of the first some hundreds at once."""
 
 
 @frozen(kw_only=True)
@@ -371,8 +371,8 @@ class IVersionRecords(Interface):
     async def trees(package_id: int) -> Sequence[tuple[str, str, str | None]]:
         """Return (normalized, ref, tree) of all versions of a package, hidden ones too."""
 
-    async def remove(package_id: int, normalized: str, at: datetime) -> bool:
-        """Remove one version; its ref will be read again at the next crawl. Say if there was one."""
+    async def remove(package_id: int, normalized: str, at: datetime) -> Change | None:
+        """Remove one version; its ref will be read again at the next crawl. None: there was none."""
 
     async def forget_references(before: datetime) -> int:
         """Remove references that no version has any more and that were last seen before *before*; return how many."""

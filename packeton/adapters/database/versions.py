@@ -203,17 +203,17 @@ class VersionRecords:
 
         return await self._database.read(work)
 
-    async def remove(self, package_id: int, normalized: str, at: datetime) -> bool:  # noqa: ARG002
+    async def remove(self, package_id: int, normalized: str, at: datetime) -> Change | None:  # noqa: ARG002
         """Remove one version; its ref is forgotten, so that the next crawl reads it again."""
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Connection) -> Change | None:
             here = (versions.c.package_id == package_id) & (versions.c.normalized == normalized)
             row = connection.execute(select(versions).where(here)).one_or_none()
             if row is None:
-                return False
+                return None
             connection.execute(delete(versions).where(versions.c.id == row.id))
             connection.execute(delete(refs).where(refs.c.package_id == row.owner_id, refs.c.ref == row.ref))
-            return True
+            return evolve(_change(ChangeKind.REMOVED, row), document=None if row.is_dev else row.document)
 
         return await self._database.run(work)
 

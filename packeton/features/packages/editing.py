@@ -149,15 +149,13 @@ class Editing:
     async def remove(self, name: str, identity: Identity, repository: Repository | None) -> Sequence[str]:
         """Remove a package with all that belongs to it; return the names that are gone. Raises NotFound, Denied."""
         package = await self.seen(name, identity, repository)
-        now = self._now()
-        totals = await self._counters.totals([package.id], now.date())
+        totals = await self._counters.totals([package.id], self._now().date())
         if not may_delete_package(identity, facts_of(package), downloads=totals[package.id].total):
             raise Denied("You may not delete this package.")
         if package.parent_id is not None:
             raise Invalid("Package is readonly")
-        gone = await self._removals.remove(package, now)
+        gone = await self._removals.remove(package)
         await self._uploads.release(uploads_of(package.settings))
-        await self._revisions.bump(Subject.PACKAGES)
         for name_gone in gone:
             for forget in self._forget:
                 await forget(name_gone, None)
@@ -179,10 +177,7 @@ class Editing:
         await self.seen(package.name, identity, repository)
         if not may_delete_version(identity, facts_of(package)):
             raise Denied("You may not delete versions of this package.")
-        now = self._now()
-        await self._versions.remove(package.id, version.normalized, now)
-        await self._packages.touch(package.id, stable=not version.is_dev, dev=version.is_dev, at=now)
-        await self._revisions.bump(Subject.PACKAGES)
+        await self._removals.remove_version(package, version.normalized)
         log.info("{name} {version} was deleted by {who}", name=package.name, version=version.version, who=identity.name)
 
     async def _forget_checkout(self, package: Package) -> None:

@@ -221,8 +221,10 @@ class VersionTests(RecordsTestCase):
     def test_remove_one(self) -> None:
         """A removed version comes back with the next crawl."""
         self.apply(outcome("tag:1.0", A, self.draft("1.0", "1.0.0.0", A)))
-        self.assertTrue(self.ok(self.versions.remove(self.package.id, "1.0.0.0", NEW_YEAR)))
-        self.assertFalse(self.ok(self.versions.remove(self.package.id, "1.0.0.0", NEW_YEAR)))
+        gone = self.ok(self.versions.remove(self.package.id, "1.0.0.0", NEW_YEAR))
+        self.assertEqual((ChangeKind.REMOVED, "1.0", A), (gone.kind, gone.version, gone.old_reference))
+        self.assertIsNotNone(gone.document)
+        self.assertIsNone(self.ok(self.versions.remove(self.package.id, "1.0.0.0", NEW_YEAR)))
         self.assertEqual({}, self.ok(self.versions.known(self.package.id)))
 
     def test_dates_of_contents(self) -> None:

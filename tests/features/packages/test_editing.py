@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from attrs import evolve
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -28,7 +28,7 @@ from packeton.core.access.identities import Identity, Role, with_implied
 from packeton.core.access.sealing import Sealer
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.submissions import uploads_of
-from packeton.errors import Conflict, InvalidFields
+from packeton.errors import Conflict, InvalidFields, NotFound
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.editing import Editing
 from packeton.features.packages.folders import Folders
@@ -38,7 +38,7 @@ from packeton.features.packages.scheduling import Scheduling
 from packeton.features.packages.submitting import Checks, Submitting
 from packeton.features.packages.uploads import Received, Uploads
 from packeton.interfaces.credentials import Credential
-from packeton.interfaces.packages import Package, RefOutcome, RepoType, VersionDraft
+from packeton.interfaces.packages import ChangeKind, Package, RefOutcome, RepoType, VersionDraft
 from packeton.interfaces.sources import EventKind, PackageEvent
 from tests.support.packages import NEW_YEAR, MemoryPackages, package
 from tests.support.scripted import immediately
@@ -85,8 +85,8 @@ class EditingTests(SynchronousTestCase):
         accesses = Accesses(self.packages, self.credentials)
         nowhere: Any = None
         self.editing = Editing(
-            self.packages, Removals(self.packages, self.memory.versions, self.listen), DownloadRecords(database), revisions,
-            checks, self.uploads, scheduling, accesses, nowhere, lambda: NEW_YEAR, nowhere, nowhere,
+            self.packages, Removals(self.packages, self.memory.versions, revisions, self.listen, lambda: NEW_YEAR), DownloadRecords(database), revisions,
+            checks, self.uploads, scheduling, accesses, nowhere, lambda: NEW_YEAR, nowhere, self.memory.versions,
         )
         late: Any = Late(self.packages, self.pause)
         self.submitting = Submitting(
@@ -106,6 +106,26 @@ class EditingTests(SynchronousTestCase):
         self.assertEqual({"acme/mono", "acme/child"}, set(self.ok(self.editing.remove("acme/mono", ADMIN, None))))
         told = [(event.kind, event.package.name, [(one.version, one.document) for one in event.versions]) for event in self.events]
         self.assertEqual([(EventKind.REMOVED, "acme/mono", []), (EventKind.REMOVED, "acme/child", [("1.0", b"{}")])], told)
+
+    def test_removed_version(self) -> None:
+        """A version that is removed by hand is told of once, as one that an update finds gone."""
+        held = self.ok(self.packages.create(package("acme/lib")))
+        drafts = [
+            VersionDraft(
+                package_id=held.id, version=version, normalized=normalized, is_dev=is_dev, reference="f", dist_reference="f" * 40,
+                released_at=None, document=b"{}",
+            )
+            for version, normalized, is_dev in (("1.0", "1.0.0.0", False), ("dev-main", "dev-main", True))
+        ]  # fmt: skip
+        self.ok(self.memory.versions.apply(held.id, [RefOutcome(ref=draft.version, commit="a", versions=(draft,)) for draft in drafts], NEW_YEAR))
+        for version in self.ok(self.memory.versions.index(held.id)):
+            self.ok(self.editing.remove_version(version.id, ADMIN, None))
+            self.assertIsInstance(self.failureResultOf(ensureDeferred(self.editing.remove_version(version.id, ADMIN, None))).value, NotFound)
+        self.assertEqual({(EventKind.REFRESHED, "acme/lib")}, {(event.kind, event.package.name) for event in self.events})
+        told = [(one.kind, one.version, one.old_reference, one.document) for event in self.events for one in event.changes]
+        self.assertCountEqual(
+            [(ChangeKind.REMOVED, "1.0", "f" * 40, b"{}"), (ChangeKind.REMOVED, "dev-main", "f" * 40, None)], told
+        )
 
     def test_folder_of_archives(self) -> None:
         """The name comes from the first archive; a directory that must not be used, or has none, is said by field."""
