@@ -200,7 +200,7 @@ def open_packages(
         updates=updates,
         removals=Removals(records, versions, accounts.revisions, updates.tell, now),
         scheduling=Scheduling(
-            records, jobs.put, secrets.SystemRandom().random, now, settings.package_update_interval
+            records, jobs.put, jobs.records.latest, secrets.SystemRandom().random, now, settings.package_update_interval
         ),
         downloads=Downloads(catalogue, counters, now),
         tidying=Tidying(records, versions, archives, (archive_files, upload_files), store.in_thread, now),

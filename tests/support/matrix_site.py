@@ -29,6 +29,7 @@ from packeton.features.packages.editing import Editing
 from packeton.features.packages.publishing import Publishing
 from packeton.features.packages.rendering import DistRules
 from packeton.features.packages.repositories import Repositories, RootRules
+from packeton.features.packages.scheduling import Scheduling
 from packeton.features.packages.searching import Searching
 from packeton.features.packages.shelf import Shelf
 from packeton.features.packages.statistics import Statistics
@@ -155,10 +156,15 @@ class MatrixTestCase(TestCase):
         packages, versions = PackageRecords(access.database), VersionRecords(access.database)
         counters, addresses, now = DownloadRecords(access.database), gate.addresses, access.now
         dependents = Dependents(catalogue, LinkRecords(access.database), immediately)
+
+        async def ordered(_name: str) -> list[Any]:
+            return [left_out]  # somebody has had each package read
+
         viewing = Viewing(packages, versions, counters, access.users, access.groups, rules, dependents, FavouriteRecords(access.database), immediately, now)
         changelogs = Changelogs(Accesses(packages, left_out), left_out)
+        scheduling = Scheduling(packages, left_out, ordered, left_out, now, left_out)
         editing = Editing(
-            packages, left_out, counters, access.revisions, left_out, left_out, left_out, left_out, left_out, now, left_out,
+            packages, left_out, counters, access.revisions, left_out, left_out, scheduling, left_out, left_out, now, left_out,
             versions,
         )  # fmt: skip
         own = OwnAdvisories(catalogue, packages, access.revisions, now, lambda: "PKTN-1")

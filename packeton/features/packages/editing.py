@@ -6,7 +6,7 @@ from typing import Any
 from attrs import define, evolve
 from twisted.logger import Logger
 
-from packeton.core.access.identities import Identity
+from packeton.core.access.identities import Identity, Scope
 from packeton.core.access.repositories import Repository
 from packeton.core.access.rules import (
     may_delete_package,
@@ -16,7 +16,7 @@ from packeton.core.access.rules import (
     sees_package,
 )
 from packeton.core.composer.submissions import read_submission, uploads_of
-from packeton.errors import Denied, Invalid, NotFound, PacketonError
+from packeton.errors import Denied, Invalid, NotFound, PacketonError, StorageFailed
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.audiences import facts_of
 from packeton.features.packages.removals import Removals
@@ -145,6 +145,15 @@ class Editing:
         return await self._scheduling.update(
             package, UpdateRequest(update_equal_refs=update_all), priority=Priority.NOW
         )
+
+    async def looked_at(self, name: str, identity: Identity, repository: Repository | None) -> None:
+        """Have a package read that never was, when somebody looks at it who may edit it. Raises NotFound."""
+        package = await self.seen(name, identity, repository)
+        if identity.allows(Scope.PACKAGES_ALL) and may_edit_package(identity, facts_of(package)):
+            try:
+                await self._scheduling.first(package)
+            except StorageFailed as error:  # it can be looked at all the same
+                log.warn("{name} cannot be read for the first time: {why}", name=name, why=str(error))
 
     async def remove(self, name: str, identity: Identity, repository: Repository | None) -> Sequence[str]:
         """Remove a package with all that belongs to it; return the names that are gone. Raises NotFound, Denied."""

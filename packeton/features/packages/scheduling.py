@@ -1,6 +1,6 @@
 """When packages are read again: at once when somebody asks, and now and then by themselves."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from attrs import define
@@ -25,6 +25,8 @@ class Scheduling:
 
     _packages: IPackageRecords
     _put: Callable[[JobOrder], Awaitable[Job]]
+    _latest: Callable[[str], Awaitable[Sequence[Job]]]
+    """Returns the newest jobs about a package."""
     _random: Callable[[], float]
     _now: Now
     _interval: timedelta
@@ -54,6 +56,15 @@ class Scheduling:
             run_at=None if delay is None else self._now() + delay,
         )
         return await self._put(order)
+
+    async def first(self, package: Package) -> None:
+        """
+        Have a package read that never was, and that nobody asked to read.
+
+        Source: the reference, when an editor first looks at it.
+        """
+        if package.crawled_at is None and not await self._latest(package.name):
+            await self.update(package, UpdateRequest(update_equal_refs=True), priority=Priority.NOW)
 
     async def stale(self) -> None:
         """Have all packages updated that were not for long, spread over time."""

@@ -92,8 +92,10 @@ class PackageApi:
     async def view(self, request: IRequest, vendor: str, name: str) -> bytes:
         """All that is known of a package, with the versions that this caller sees."""
         caller = await self._gate.caller(request, scope=Scope.PACKAGES_READ, anonymous=self._gate.audience.metadata)
-        base = self._addresses.base_url(request)
-        return reply(request, await self._viewing.document(audience_of(caller), f"{vendor}/{name}", base))
+        base, full = self._addresses.base_url(request), f"{vendor}/{name}"
+        document = await self._viewing.document(audience_of(caller), full, base)
+        await self._editing.looked_at(full, caller.identity, caller.repository)
+        return reply(request, document)
 
     async def edit(self, request: IRequest, vendor: str, name: str) -> bytes:
         """Change the fields that are posted."""

@@ -24,7 +24,7 @@ from packeton.adapters.database.revisions import Revisions
 from packeton.adapters.database.subrepos import SubrepoRecords
 from packeton.adapters.files import DirectoryStore
 from packeton.config.settings import Secret
-from packeton.core.access.identities import Identity, Role, with_implied
+from packeton.core.access.identities import Identity, Role, Scope, with_implied
 from packeton.core.access.sealing import Sealer
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.submissions import uploads_of
@@ -39,6 +39,7 @@ from packeton.features.packages.submitting import Checks, Submitting
 from packeton.features.packages.uploads import Received, Uploads
 from packeton.interfaces.credentials import Credential
 from packeton.interfaces.packages import ChangeKind, Package, RefOutcome, RepoType, VersionDraft
+from packeton.interfaces.queues import JobStatus, Priority
 from packeton.interfaces.sources import EventKind, PackageEvent
 from tests.support.packages import NEW_YEAR, MemoryPackages, package
 from tests.support.scripted import immediately
@@ -81,7 +82,8 @@ class EditingTests(SynchronousTestCase):
         )  # fmt: skip
         checks = Checks(self, self.uploads, Folders((holder.name,), ArchiveBounds(), self.in_thread))  # type: ignore[arg-type]  # of the credentials it wants `get` only
         jobs = JobRecords(database, lambda: f"job{next(numbers)}")
-        scheduling = Scheduling(self.packages, lambda order: jobs.put(order, NEW_YEAR), lambda: 0.0, lambda: NEW_YEAR, timedelta(hours=1))
+        self.jobs = jobs
+        scheduling = Scheduling(self.packages, lambda order: jobs.put(order, NEW_YEAR), jobs.latest, lambda: 0.0, lambda: NEW_YEAR, timedelta(hours=1))
         accesses = Accesses(self.packages, self.credentials)
         nowhere: Any = None
         self.editing = Editing(
@@ -126,6 +128,27 @@ class EditingTests(SynchronousTestCase):
         self.assertCountEqual(
             [(ChangeKind.REMOVED, "1.0", "f" * 40, b"{}"), (ChangeKind.REMOVED, "dev-main", "f" * 40, None)], told
         )
+
+    def test_looked_at(self) -> None:
+        """A package that was never read is read when an editor first looks at it: once, and for nobody else."""
+        made = self.ok(self.packages.create(package("acme/new", maintainers=frozenset({1}))))
+        customer = Identity(name="x", user_id=2, roles=frozenset({Role.FULL_CUSTOMER}))
+        stranger = Identity(name="y", user_id=3, roles=frozenset({Role.USER}))
+        reading = Identity(name="z", user_id=1, roles=with_implied(["ROLE_MAINTAINER"]), scopes=frozenset({Scope.PACKAGES_READ}))
+        for identity in (customer, reading):
+            self.ok(self.editing.looked_at("acme/new", identity, None))
+        failed = self.failureResultOf(ensureDeferred(self.editing.looked_at("acme/new", stranger, None)))
+        self.assertIsInstance(failed.value, NotFound)
+        self.assertEqual([], self.ok(self.jobs.latest("acme/new")))
+        self.ok(self.editing.looked_at("acme/new", ADMIN, None))
+        job = self.ok(self.jobs.claim("w", NEW_YEAR, types=["package:updates"], per_host=1))
+        self.assertEqual(({"id": made.id, "update_equal_refs": True}, Priority.NOW), (job.payload, job.priority))
+        self.ok(self.editing.looked_at("acme/new", ADMIN, None))  # while it is read
+        self.ok(self.jobs.finish(job.id, JobStatus.FAILED, {}, NEW_YEAR))
+        self.ok(self.editing.looked_at("acme/new", ADMIN, None))  # and when that went wrong
+        self.ok(self.packages.create(evolve(package("acme/old"), crawled_at=NEW_YEAR)))
+        self.ok(self.editing.looked_at("acme/old", ADMIN, None))
+        self.assertEqual([1, 0], [len(self.ok(self.jobs.latest(name, 9))) for name in ("acme/new", "acme/old")])
 
     def test_folder_of_archives(self) -> None:
         """The name comes from the first archive; a directory that must not be used, or has none, is said by field."""
