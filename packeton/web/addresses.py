@@ -100,7 +100,8 @@ class Addresses:
 
     def _asked(self, request: IRequest, *, trusted: bool) -> tuple[str, str]:
         """Return the Host, and the same without port."""
-        host = (self._forwarded(request, b"x-forwarded-host") if trusted else None) or _text(request, b"host") or ""
+        host = self._forwarded(request, b"x-forwarded-host") if trusted else None
+        host = host or _text(request, b"host") or _reached(request)
         if not HOST.fullmatch(host):
             raise Invalid("the Host field is missing or malformed")
         bare = host if host.endswith("]") else host.rpartition(":")[0] or host
@@ -137,6 +138,14 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 def _peer(request: IRequest) -> str:
     return str(getattr(request.getClientAddress(), "host", "") or "")
+
+
+def _reached(request: IRequest) -> str:
+    """Return the address that a client of HTTP/1.0, which need not name a host, has connected to; else nothing."""
+    place = request.getHost()
+    if getattr(request, "clientproto", b"") != b"HTTP/1.0" or not hasattr(place, "port"):
+        return ""
+    return f"[{place.host}]:{place.port}" if ":" in place.host else f"{place.host}:{place.port}"
 
 
 def _text(request: IRequest, name: bytes) -> str | None:

@@ -1,5 +1,6 @@
 """The HTTP server of our own: a site with bounds on what a client may send."""
 
+import re
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -18,6 +19,8 @@ MAX_BODY_BYTES = 64 << 20
 LINGER_SECONDS = 1.0
 """How long a client that was refused may take to notice."""
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+ABSOLUTE = re.compile(rb"https?://([^/?]*)(?=[/?]|$)", re.IGNORECASE)
+"""How a target begins that names its host; Source: RFC 9112 section 3.2.2."""
 IDLE_SECONDS = 60
 """How long a connection may wait for a request."""
 
@@ -153,6 +156,23 @@ class PacketonChannel(HTTPChannel):
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002  # Twisted's signature
         """Refuse a head with a line longer than 16 KiB."""
         self._respondToBadRequestAndDisconnect()
+
+    def allHeadersReceived(self) -> None:
+        """
+        Take host and path out of an absolute target, whose host counts; refuse a request with two hosts.
+
+        Source: RFC 9112 sections 3.2 and 3.2.2.
+        """
+        headers = self.requests[-1].requestHeaders
+        if len(headers.getRawHeaders(b"host", ())) > 1:
+            self._respondToBadRequestAndDisconnect()
+            return
+        absolute = ABSOLUTE.match(self._path)
+        if absolute is not None:
+            rest = self._path[absolute.end() :]
+            self._path = rest if rest.startswith(b"/") else b"/" + rest
+            headers.setRawHeaders(b"host", [absolute[1]])
+        super().allHeadersReceived()
 
     def hold(self) -> None:
         """Read nothing more of a body for now."""
