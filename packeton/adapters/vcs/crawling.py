@@ -24,6 +24,8 @@ __all__ = ["crawl"]
 NEVER = datetime.fromtimestamp(0, UTC)
 MAX_MANIFESTS = 2000
 MAX_README_BYTES_ALL = 32 * 2**20
+NOTHING = frozenset({b"{}", b"[]", b"null"})
+"""A composer.json with that in it is none to Composer."""
 Identity = tuple[str, str | None, bool]
 """The content, the name that it gets, and if its version counts."""
 Parsed = tuple[str | None, Manifest | Invalid | None]
@@ -195,7 +197,8 @@ class _Crawler:
             if len(data) > self._bounds.max_manifest_bytes:
                 raise Invalid("composer.json is too large")
             _, name, versioned = identity
-            manifest = manifest_of(data, name=name, versioned=versioned) if data.strip() else None
+            is_none = not data.strip() or (bool(identity[0]) and b"".join(data[:64].split()) in NOTHING)
+            manifest = None if is_none else manifest_of(data, name=name, versioned=versioned)
         except Invalid as error:
             manifest = error.with_traceback(None)
         self._manifests[identity] = manifest

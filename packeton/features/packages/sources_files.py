@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from attrs import define
+from attrs import define, evolve, field
 from zope.interface import implementer
 
 from packeton.core.composer.archives import ArchiveBounds
@@ -24,6 +24,9 @@ from packeton.interfaces.packages import Package
 from packeton.interfaces.sources import Deliver, Finding, FoundVersion, ISource, OnLog, SourceReport
 
 __all__ = ["ArtifactSource", "DefinitionSource"]
+
+HELD: Final = "+"
+BACK: Final = "-"
 
 
 @implementer(ISource)
@@ -42,6 +45,7 @@ class ArtifactSource:
     ) -> SourceReport:
         """Deliver a version for each archive."""
         refs: set[str] = set()
+        turns = _Turns(known, log)
         overrides = package.settings.get("archiveOverrides") or {}
         for number in package.settings.get("archives") or ():
             upload = await self._uploads.get(int(number))
@@ -51,33 +55,79 @@ class ArtifactSource:
             override = overrides.get(str(number)) or {}
             ref, commit = f"upload:{upload.reference}", _digest([upload.sha1, override])
             refs.add(ref)
-            if known.get(ref) != commit:
-                await deliver([await self._in_thread(self._of_upload, upload, override, ref, commit)])
+            if not turns.is_settled(ref, commit, upload.original_name):
+                finding = await self._in_thread(self._of_upload, package.name, upload, override, ref, commit)
+                await deliver([turns.taken(finding, upload.original_name)])
         path = package.settings.get("repositoryPath")
         if isinstance(path, str) and path:
             root = await self._folders.check(path)
             for file in await self._folders.archives(path):
                 ref, commit = await self._in_thread(_ref_of, file, root)
                 refs.add(ref)
-                if known.get(ref) != commit:
-                    await deliver([await self._in_thread(self._of_file, file, ref, commit)])
+                if not turns.is_settled(ref, commit, file.name):
+                    finding = await self._in_thread(self._of_file, package.name, file, ref, commit)
+                    await deliver([turns.taken(finding, file.name)])
         return SourceReport(refs=frozenset(refs))
 
     def _of_upload(
-        self, upload: Upload, override: Mapping[str, Any], ref: str, commit: str
+        self, name: str, upload: Upload, override: Mapping[str, Any], ref: str, commit: str
     ) -> Finding:
         path = self._store.path(upload.filename)
         dist = {"type": _dist_type(upload.extension), "shasum": upload.sha1}
-        return _finding(path, self._bounds, ref, commit, dist, upload.reference, override, upload.created_at)
+        try:
+            return _finding(name, path, self._bounds, ref, commit, dist, upload.reference, override, upload.created_at)
+        except PacketonError as error:
+            return Finding(ref=ref, commit=commit, problems=(f"{upload.original_name}: {error}",))
 
-    def _of_file(self, file: Path, ref: str, commit: str) -> Finding:
-        sha1 = _sha1(file)
-        moment = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-        dist = {"type": _dist_type(extension_of(file.name)), "shasum": sha1}
-        return _finding(file, self._bounds, ref, commit, dist, None, {}, moment)
+    def _of_file(self, name: str, file: Path, ref: str, commit: str) -> Finding:
+        try:
+            moment = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+            dist = {"type": _dist_type(extension_of(file.name)), "shasum": _sha1(file)}
+            return _finding(name, file, self._bounds, ref, commit, dist, None, {}, moment)
+        except PacketonError as error:
+            return Finding(ref=ref, commit=commit, problems=(f"{file.name}: {error}",))
+        except OSError as error:
+            return Finding(ref=ref, commit=commit, problems=(f"{file.name}: cannot be read: {error.strerror}",))
+
+
+@define
+class _Turns:
+    """
+    Which one counts where several have the same version: the first, as with tags.
+
+    What came of a ref is in its commit, behind what changes with its content: what did not change is not opened again.
+    """
+
+    _known: Mapping[str, str]
+    _log: OnLog
+    _holders: dict[str, str] = field(factory=dict, init=False)
+
+    def is_settled(self, ref: str, commit: str, name: str) -> bool:
+        """Say if nothing is new at a ref: neither its content nor whose turn it is."""
+        before, _, state = self._known.get(ref, "").partition(" ")
+        normalized = state[1:]
+        if before != commit or (normalized and (normalized in self._holders) is not state.startswith(BACK)):
+            return False
+        if normalized:
+            self._holders.setdefault(normalized, name)
+        return True
+
+    def taken(self, finding: Finding, name: str) -> Finding:
+        """Return what was found, without a version that another one has."""
+        if not finding.versions:
+            return finding
+        normalized = finding.versions[0].version["version_normalized"]
+        first = self._holders.get(normalized)
+        if first is None:
+            self._holders[normalized] = name
+            return evolve(finding, commit=f"{finding.commit} {HELD}{normalized}")
+        why = f"Skipped {name}, it conflicts with another one ({first}) as both resolve to {normalized} internally"
+        self._log(why)
+        return evolve(finding, commit=f"{finding.commit} {BACK}{normalized}", versions=(), skipped=(why,))
 
 
 def _finding(
+    name: str,
     path: Path,
     bounds: ArchiveBounds,
     ref: str,
@@ -87,18 +137,17 @@ def _finding(
     override: Mapping[str, Any],
     moment: datetime,
 ) -> Finding:
-    """Read one archive. What is wrong with it is the finding's problem, and no other's."""
-    try:
-        document = {**_parsed(read_manifest_of(path, bounds))}
-        if override.get("version"):
-            document["version"] = override["version"]
-        manifest = read_manifest(orjson.dumps(document))
-        pretty = manifest.document.get("version")
-        if not isinstance(pretty, str) or not pretty:
-            raise Invalid("composer.json has no version, which a package in an archive needs")
-        normalized = normalize(pretty)
-    except PacketonError as error:
-        return Finding(ref=ref, commit=commit, problems=(f"{path.name}: {error}",))
+    """Read one archive. Raises Invalid."""
+    document = {**_parsed(read_manifest_of(path, bounds))}
+    if override.get("version"):
+        document["version"] = override["version"]
+    manifest = read_manifest(orjson.dumps(document))
+    if manifest.name != name:
+        raise Invalid(f"composer.json names {manifest.name}, and this package is {name}")
+    pretty = manifest.document.get("version")
+    if not isinstance(pretty, str) or not pretty:
+        raise Invalid("composer.json has no version, which a package in an archive needs")
+    normalized = normalize(pretty)
     reference = reference or hashlib.sha1(f"{dist['shasum']}{normalized}".encode(), usedforsecurity=False).hexdigest()
     source = override.get("source")
     version = version_object(
@@ -128,25 +177,27 @@ class DefinitionSource:
     """False for virtual ones, whose archives hold their definition and nothing else."""
 
     async def read(
-        self, package: Package, known: Mapping[str, str], deliver: Deliver, log: OnLog  # noqa: ARG002
+        self, package: Package, known: Mapping[str, str], deliver: Deliver, log: OnLog
     ) -> SourceReport:
         """Deliver a version for each definition."""
         refs: set[str] = set()
+        turns = _Turns(known, log)
         entries = package.settings.get("customVersions") or ()
         if not entries:
             raise Invalid("the package has no versions; at least one is needed")
         for entry in entries:
             pretty = str(entry.get("version") or "")
             ref, commit = f"custom:{pretty[:200]}", _digest(entry)
-            refs.add(ref)
-            if known.get(ref) == commit:
+            if ref in refs or turns.is_settled(ref, commit, pretty):
+                refs.add(ref)
                 continue
+            refs.add(ref)
             try:
                 found = await self._version(package, entry, pretty)
             except PacketonError as error:
                 await deliver([Finding(ref=ref, commit=commit, problems=(str(error),))])
             else:
-                await deliver([Finding(ref=ref, commit=commit, versions=(found,))])
+                await deliver([turns.taken(Finding(ref=ref, commit=commit, versions=(found,)), pretty)])
         return SourceReport(refs=frozenset(refs))
 
     async def _version(self, package: Package, entry: Mapping[str, Any], pretty: str) -> FoundVersion:

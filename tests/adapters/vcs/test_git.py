@@ -57,6 +57,8 @@ class CrawlTests(CheckoutsTestCase):
         repository.tag("1.1.0")
         repository.commit({"composer.json": None, "x": "y"})
         repository.tag("1.2.0")
+        repository.commit({"composer.json": "{\n}\n"})
+        repository.tag("1.2.1")
         repository.commit({"composer.json": manifest("acme/old-name")})
         repository.tag("1.3.0")
         repository.tag("v1.3.0")
@@ -73,6 +75,7 @@ class CrawlTests(CheckoutsTestCase):
             {
                 "tag:1.1.0": "Skipped tag 1.1.0, tag (1.1.0.0) does not match version (9.9.9.0) in composer.json",
                 "tag:1.2.0": "Skipped tag 1.2.0, no composer file",
+                "tag:1.2.1": "Skipped tag 1.2.1, no composer file",
                 "tag:1.3.0": "1.3.0", "tag:1.4.0": "1.4.0", "tag:1.4.1": "1.4.1", "branch:main": "dev-main",
                 "tag:v1.3.0": "Skipped tag v1.3.0, it conflicts with another tag (1.3.0) as both resolve to 1.3.0.0 internally",
                 "tag:nightly-build": "Skipped tag nightly-build, invalid tag name",

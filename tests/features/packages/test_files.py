@@ -33,11 +33,11 @@ from tests.support.scripted import immediately
 T = TypeVar("T")
 
 
-def zipped(version: str = "1.0.0", top: str = "", **files: bytes) -> bytes:
+def zipped(version: str = "1.0.0", top: str = "", package: str = "acme/a", **files: bytes) -> bytes:
     """Return a zip with a composer.json."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(f"{top}composer.json", json.dumps({"name": "acme/a", "version": version}))
+        archive.writestr(f"{top}composer.json", json.dumps({"name": package, "version": version}))
         for name, data in files.items():
             archive.writestr(top + name, data)
     return content.getvalue()
@@ -203,6 +203,31 @@ class ArtifactTests(FilesTestCase):
         self.assertEqual(["3.0.0"], [finding.versions[0].version["version"] for finding in findings])
         self.assertEqual(source, findings[0].versions[0].version["source"])
 
+    def test_one_version_twice(self) -> None:
+        """The first archive counts, at every update; when it goes, the other one takes its turn."""
+        root = self.folder / "artifacts"
+        root.mkdir()
+        (root / "a.zip").write_bytes(zipped("1.0.0"))
+        (root / "b.zip").write_bytes(zipped("v1.0"))
+        (root / "c.zip").write_bytes(zipped("1.1.0"))
+        (root / "d.zip").write_bytes(zipped("1.2.0", package="acme/other"))
+        found = package(repo_type=RepoType.ARTIFACT, settings={"repositoryPath": str(root)})
+        findings, _ = self.read(self.source(), found)
+        versions = [[one.version["version"] for one in finding.versions] for finding in findings]
+        self.assertEqual([["1.0.0"], [], ["1.1.0"], []], versions)
+        why = "Skipped b.zip, it conflicts with another one (a.zip) as both resolve to 1.0.0.0 internally"
+        self.assertEqual(((why,), ()), (findings[1].skipped, findings[1].problems))
+        self.assertEqual(("d.zip: composer.json names acme/other, and this package is acme/a",), findings[3].problems)
+        known = {finding.ref: finding.commit for finding in findings}
+        self.assertEqual([], self.read(self.source(), found, known)[0])
+        (root / "a.zip").unlink()
+        findings, _ = self.read(self.source(), found, known)
+        self.assertEqual(["v1.0"], [one.version["version"] for finding in findings for one in finding.versions])
+        known |= {finding.ref: finding.commit for finding in findings}
+        (root / "0.zip").write_bytes(zipped("1.0.0"))
+        findings, _ = self.read(self.source(), found, known)
+        self.assertEqual([["1.0.0"], []], [[one.version["version"] for one in finding.versions] for finding in findings])
+
     def test_directory(self) -> None:
         """Recursive, through links, loops end; a changed file is read again; other directories are refused."""
         root = self.folder / "artifacts"
@@ -253,6 +278,13 @@ class DefinitionTests(FilesTestCase):
         self.assertEqual(("https://x.example/a.zip", None), (foreign.versions[0].version["dist"]["url"], foreign.versions[0].dist_reference))
         for finding, message in ((bare, "needs an uploaded archive"), (local, "local paths are not allowed"), (broken, "valid JSON")):
             self.assertIn(message, finding.problems[0])
+
+    def test_one_version_twice(self) -> None:
+        """The first entry counts."""
+        entries = ({"version": "1.0", "definition": "{}"}, {"version": "v1.0.0", "definition": "{}"}, {"version": "1.0", "definition": "{}"})
+        findings = self.versions(*entries, dists=False)
+        self.assertEqual([["1.0"], []], [[one.version["version"] for one in finding.versions] for finding in findings])
+        self.assertIn("conflicts with another one (1.0)", findings[1].skipped[0])
 
     def test_virtual(self) -> None:
         """The reference follows from the definition."""
