@@ -124,7 +124,7 @@ def api_routes(
     """Return the routes."""
     changes = ChangeGate(gate, sessions)
     return [
-        HookRoutes(gate, api.hooks),
+        HookRoutes(gate, api.hooks, store.in_thread),
         JobRoutes(gate, api.watching, store.reactor),
         PackageApi(gate, changes, addresses, api.submitting, api.editing, api.viewing, api.dependents, api.changelogs),
         UploadApi(gate, api.pushing, packages.library, packages.upload_files, store.in_thread, changes),

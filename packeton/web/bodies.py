@@ -13,8 +13,9 @@ from werkzeug.http import parse_options_header
 
 from packeton.errors import Invalid, TooLarge
 
-__all__ = ["MAX_POSTED_BYTES", "read_form", "read_json_object", "read_posted"]
+__all__ = ["MAX_POSTED_BYTES", "content_type_of", "form_of", "read_form", "read_json_object", "read_posted"]
 
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 MAX_FIELDS = 100
 MAX_POSTED_BYTES = 2 << 20
 """Composer posts the names of all installed packages at once: some 100 KB for the largest projects."""
@@ -58,15 +59,25 @@ def read_form(request: IRequest, max_bytes: int = MAX_POSTED_BYTES) -> Mapping[s
         TooLarge: it is over *max_bytes*.
         Invalid: it is malformed, or has too many fields.
     """
-    head = (request.requestHeaders.getRawHeaders(b"content-type") or [b""])[0].decode("latin-1")
-    kind, options = parse_options_header(head)
-    if kind not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+    head = content_type_of(request)
+    return form_of(head, read_posted(request, max_bytes)) if parse_options_header(head)[0] in FORMS else None
+
+
+def content_type_of(request: IRequest) -> str:
+    """Return what the client says that its body is."""
+    values: list[bytes] = request.requestHeaders.getRawHeaders(b"content-type") or [b""]
+    return values[0].decode("latin-1")
+
+
+def form_of(content_type: str, body: bytes) -> Mapping[str, str] | None:
+    """Return the fields of a form, as `read_form`. Takes long for a large one: off the reactor thread."""
+    kind, options = parse_options_header(content_type)
+    if kind not in FORMS:
         return None
-    body = read_posted(request, max_bytes)
     try:
         if kind == "multipart/form-data":
             boundary = options.get("boundary", "").encode("latin-1")
-            parser = MultiPartParser(max_form_memory_size=max_bytes, max_form_parts=MAX_FIELDS)
+            parser = MultiPartParser(max_form_memory_size=len(body), max_form_parts=MAX_FIELDS)
             fields, files = parser.parse(BytesIO(body), boundary, len(body))
             for file in files.values():
                 file.close()

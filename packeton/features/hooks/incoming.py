@@ -97,14 +97,14 @@ class IncomingHooks:
         if hook.payload is None:
             return [*packages]
         if not packages:
-            self._check(hook, self._rules.secret)
+            await self._check(hook, self._rules.secret)
         own = await self._secrets.of([package.id for package in packages])
         good: list[Package] = []
         wrong: Unauthenticated | None = None
         for package in packages:
             secret = own.get(package.id)
             try:
-                self._check(hook, self._rules.secret if secret is None else secret.reveal())
+                await self._check(hook, self._rules.secret if secret is None else secret.reveal())
             except Unauthenticated as error:
                 wrong = error
             else:
@@ -113,10 +113,10 @@ class IncomingHooks:
             raise wrong
         return good
 
-    def _check(self, hook: Hook, secret: str | None) -> None:
+    async def _check(self, hook: Hook, secret: str | None) -> None:
         if secret is None:
             return
-        good = verified(hook.headers, hook.body, secret)
+        good = await self._in_thread(verified, hook.headers, hook.body, secret)
         if good is None and not self._rules.allow_unsigned:
             raise Unauthenticated("The hook is not signed: enter our secret at the forge too.")
         if good is False:
