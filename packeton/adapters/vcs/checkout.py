@@ -3,12 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
 from attrs import frozen
 
 from packeton.interfaces.vcs import RefKind, VcsKind
 
-__all__ = ["LINK", "PLAIN", "PROGRAM", "Checkout", "Entry", "Found", "Tip"]
+__all__ = ["LINK", "LINKED", "PLAIN", "PROGRAM", "Checkout", "Entry", "Found", "Tip"]
 
 PLAIN, PROGRAM, LINK = 0o100644, 0o100755, 0o120777
 """The modes of what an archive may hold."""
@@ -35,6 +36,8 @@ class Found:
 
     tree: str | None
     manifest: str
+    is_link: bool = False
+    """It is a symbolic link, whose text `manifest` stands for."""
 
 
 @frozen
@@ -46,6 +49,9 @@ class Entry:
     mode: int
     """PLAIN, PROGRAM, LINK, or 0 for what is no file: a submodule."""
     identity: str
+
+
+LINKED: Final = "composer.json is a symbolic link, which Composer does not follow either: commit the file itself"
 
 
 class Checkout(ABC):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from packeton.adapters.children import Outlet
-from packeton.adapters.vcs.checkout import Checkout, Tip
+from packeton.adapters.vcs.checkout import LINKED, Checkout, Tip
 from packeton.adapters.vcs.values import VcsBounds
 from packeton.core.composer.manifests import Manifest
 from packeton.core.composer.monorepos import find_directories
@@ -184,6 +184,8 @@ class _Crawler:
         found = self._checkout.find(commit, directory)
         if found is None:
             return None, None
+        if found.is_link:
+            return found.tree, Invalid(LINKED)
         identity = (found.manifest, name, versioned)
         return found.tree, self._parsed(identity, lambda: self._checkout.content(found.manifest))
 

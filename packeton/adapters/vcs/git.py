@@ -77,7 +77,9 @@ class GitCheckout(Checkout):
         if tree is None:
             return None
         mode, identity = self._entries(tree).get(MANIFEST, (0, b""))
-        return Found(tree.decode(), identity.decode()) if stat.S_ISREG(mode) else None
+        if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+            return None
+        return Found(tree.decode(), identity.decode(), stat.S_ISLNK(mode))
 
     def read(self, commit: str, path: str) -> bytes | None:
         """Read a file; links are not followed."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packeton.adapters.children import Outlet
 from packeton.adapters.vcs import archiving, crawling
-from packeton.adapters.vcs.checkout import Checkout
+from packeton.adapters.vcs.checkout import LINKED, Checkout
 from packeton.adapters.vcs.detecting import kind_of
 from packeton.adapters.vcs.git import GitCheckout
 from packeton.adapters.vcs.hg import HgCheckout, hg_folder_of
@@ -19,7 +19,7 @@ from packeton.adapters.vcs.mirror import fetch_commit, folder_of, opened, update
 from packeton.adapters.vcs.svn import SvnCheckout
 from packeton.adapters.vcs.values import Job
 from packeton.core.composer.sources import dist_reference
-from packeton.errors import NotFound, VcsFailed, VcsReason
+from packeton.errors import Invalid, NotFound, VcsFailed, VcsReason
 from packeton.interfaces.vcs import ArchiveOrder, BuiltArchive, Crawl, CrawlPlan, PlainManifest, RefKind, VcsKind
 
 __all__ = ["archive", "changelog", "crawl", "default_manifest", "forget", "list_files", "tidy"]
@@ -48,6 +48,9 @@ def default_manifest(outlet: Outlet, job: Job, directory: str) -> PlainManifest:
         branch, commit = _default(job, checkout)
         path = f"{directory}/composer.json".lstrip("/")
         content = checkout.read(commit, path)
+        found = checkout.find(commit, directory) if content is None else None
+        if found is not None and found.is_link:
+            raise Invalid(LINKED)
         return PlainManifest(kind=kind, branch=branch, commit=commit, content=content)
 
 

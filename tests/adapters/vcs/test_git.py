@@ -84,6 +84,22 @@ class CrawlTests(CheckoutsTestCase):
             told,
         )  # fmt: skip
 
+    async def test_link(self) -> None:
+        """A composer.json that is a symbolic link is not followed, and not said to be absent."""
+        repository = self.repository()
+        files = {"lib/composer.json": manifest(), "composer.json": ("link", "lib/composer.json")}
+        repository.commit(files)
+        repository.tag("1.0.0")
+        url, why = f"{self.serve().url}/lib.git", "composer.json is a symbolic link"
+        told = await self.versions(url)
+        for kind, name in (("tag", "1.0.0"), ("branch", "main")):
+            self.assertIn(f"Skipped {kind} {name}, {why}", told[f"{kind}:{name}"])
+        with self.assertRaisesRegex(Invalid, why):
+            await self.checkouts.default_manifest(VcsAccess(url=url), "", self.log.append)
+        self.assertIsNotNone((await self.checkouts.default_manifest(VcsAccess(url=url), "lib", self.log.append)).content)
+        repository.commit({"composer.json": ("submodule", "1" * 40)})
+        self.assertEqual("Skipped branch main, no composer file", (await self.versions(url))["branch:main"])
+
     async def test_renamed(self) -> None:
         """All versions have the name of the default branch, or the one that was asked for."""
         repository = self.repository()
