@@ -20,6 +20,7 @@ __all__ = [
     "NotFound",
     "NotHad",
     "PacketonError",
+    "StorageBusy",
     "StorageFailed",
     "Taken",
     "TooLarge",
@@ -126,6 +127,10 @@ class Taken(Conflict):
 
 class StorageFailed(PacketonError):
     """The disk is full, read-only or broken. Serving goes on where upstream answers."""
+
+
+class StorageBusy(StorageFailed):
+    """The database is locked by somebody else, or has too much to do; trying later will help."""
 
 
 class DatabaseRefused(StorageFailed):

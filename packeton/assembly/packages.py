@@ -46,6 +46,7 @@ from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.archives import Archives, Builder
 from packeton.features.packages.building import DefinitionBuilder, UploadBuilder, VcsBuilder
 from packeton.features.packages.catalogue import Catalogue
+from packeton.features.packages.dates import Dates
 from packeton.features.packages.downloads import Downloads
 from packeton.features.packages.folders import Folders
 from packeton.features.packages.foreign import FORM, MIRROR, ForeignRepositories, advisories_body
@@ -152,7 +153,10 @@ def open_packages(
     advisories = OwnAdvisories(
         catalogue, records, accounts.revisions, now, lambda: f"PKTN-{secrets.token_hex(6)}"
     )
-    publishing = Publishing(catalogue, rules, versions, store.in_thread, shelf, checksums, advisories.of)
+    publishing = Publishing(
+        catalogue, rules, versions, store.in_thread, shelf, checksums, advisories.of,
+        Dates(versions.published_at, store.reactor),
+    )  # fmt: skip
     root_rules = RootRules(format=settings.metadata.format, info=settings.metadata.info_cmd_message)
     repositories = Repositories(
         publishing, root_rules, records, versions, accounts.revisions, store.in_thread, shelf, now

@@ -20,6 +20,7 @@ from packeton.errors import (
     NotFound,
     NotHad,
     PacketonError,
+    StorageBusy,
     StorageFailed,
     TooLarge,
     TooManyAttempts,
@@ -53,6 +54,7 @@ STATUS: Final = {
     TooLarge: 413,
     TooManyAttempts: 429,
     UpstreamRefused: 424,  # permanent: Composer repeats a 5xx dist 16 times, a 424 never, and asks for no password
+    StorageBusy: 503,
     StorageFailed: 500,
     BadContent: 502,
     UpstreamFailed: 502,
@@ -64,6 +66,7 @@ STATUS: Final = {
 FORBIDDEN: Final = "Forbidden"
 INTERNAL: Final = "Internal Server Error"
 STORAGE: Final = "the server cannot read or write what it stores; its log says why"
+BUSY_SECONDS: Final = b"5"
 PROBLEM: Final = "https://tools.ietf.org/html/rfc2616#section-10"
 
 
@@ -101,6 +104,8 @@ def send_failure(request: IRequest, error: PacketonError) -> bytes:
     if isinstance(error, UpstreamBusy | TooManyAttempts) and error.retry_after is not None:
         request.setHeader(b"retry-after", b"%d" % max(1, round(error.retry_after.total_seconds())))
     status = status_of(error)
+    if isinstance(error, StorageBusy):
+        request.setHeader(b"retry-after", BUSY_SECONDS)
     if isinstance(error, Unauthenticated):
         request.setHeader(b"www-authenticate", b'Basic realm="Packeton"')
         return send_error(request, status, str(error))

@@ -14,6 +14,7 @@ from packeton.errors import (
     NotAdmitted,
     NotFound,
     PacketonError,
+    StorageBusy,
     StorageFailed,
     TooLarge,
     Unauthenticated,
@@ -47,6 +48,13 @@ class ErrorTests(SynchronousTestCase):
         self.assertEqual((500, problem(500, "Internal Server Error")), (status, document))
         self.assertNotIn("10.1.2.3", warning)
         self.assertIn("log", warning)
+
+    def test_busy(self) -> None:
+        """A database that others hold is asked again later."""
+        request = DummyRequest([b"x"])
+        document = json.loads(send_failure(request, StorageBusy("the database failed: database is locked")))
+        self.assertEqual((503, "Service Unavailable"), (request.responseCode, document["detail"]))
+        self.assertEqual([b"5"], request.responseHeaders.getRawHeaders(b"retry-after"))
 
     def test_problems(self) -> None:
         """What no route answers by itself is a problem report; what the client did wrong is its detail."""

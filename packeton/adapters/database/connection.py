@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from packeton.adapters.database.engines import engine_of, sqlite_engine
 from packeton.adapters.database.migrations import prepare
 from packeton.config.databases import DatabaseAddress
-from packeton.errors import Conflict, Invalid, StorageFailed
+from packeton.errors import Conflict, Invalid, StorageBusy, StorageFailed
 from packeton.interfaces.clocks import InThread
 
 __all__ = ["Database", "sqlite_engine"]
@@ -132,7 +132,7 @@ class Database:
 
     async def _queued(self, in_thread: InThread, engine: Engine, work: Callable[[Connection], T]) -> T:
         if self._waiting >= MAX_WAITING:
-            raise StorageFailed("the database cannot keep up: too much waits for it")
+            raise StorageBusy("the database cannot keep up: too much waits for it")
         self._waiting += 1
         try:
             waiting: Awaitable[T] = in_thread(self._transaction, engine, work, self._seconds())
@@ -142,7 +142,7 @@ class Database:
 
     def _transaction(self, engine: Engine, work: Callable[[Connection], T], since: float) -> T:
         if self._seconds() - since > MAX_QUEUED_SECONDS:
-            raise StorageFailed("the database cannot keep up: this waited too long for its turn")
+            raise StorageBusy("the database cannot keep up: this waited too long for its turn")
         self.prepare()
         return self._attempted(lambda: _once(engine, work))
 
@@ -163,7 +163,8 @@ class Database:
                 raise Invalid("a value is too long or too large to be stored") from error
             except (exc.DBAPIError, exc.TimeoutError) as error:
                 if pause is None or not _may_try_again(error):
-                    raise StorageFailed(f"the database failed: {_reason(error)}") from error
+                    kind = StorageBusy if _is_locked(error) else StorageFailed
+                    raise kind(f"the database failed: {_reason(error)}") from error
             self._pause(pause)
         raise AssertionError("the last attempt returns or raises")
 
@@ -186,9 +187,11 @@ def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
 
 
 def _may_try_again(error: exc.SQLAlchemyError) -> bool:
-    if not isinstance(error, exc.DBAPIError):
-        return False
-    return error.connection_invalidated or not AGAIN.isdisjoint(_codes(error))
+    return _is_locked(error) or (isinstance(error, exc.DBAPIError) and error.connection_invalidated)
+
+
+def _is_locked(error: exc.SQLAlchemyError) -> bool:
+    return isinstance(error, exc.DBAPIError) and not AGAIN.isdisjoint(_codes(error))
 
 
 def _codes(error: exc.DBAPIError) -> set[str]:

@@ -228,10 +228,14 @@ class VersionRecords:
         return await self._database.run(work)
 
     async def published_at(self, document: str, fingerprint: str, natural: datetime) -> datetime:
-        """Return the date under which this content of a document is published."""
+        """Return the date under which this content of a document is published; for a known one nothing is written."""
+        here = publications.c.document == document
+
+        def known(connection: Connection) -> datetime | None:
+            this = select(publications.c.last_modified).where(here, publications.c.fingerprint == fingerprint)
+            return connection.execute(this).scalar_one_or_none()
 
         def work(connection: Connection) -> datetime:
-            here = publications.c.document == document
             held = connection.execute(select(publications).where(here)).all()
             for row in held:
                 if row.fingerprint == fingerprint:
@@ -246,7 +250,8 @@ class VersionRecords:
                 connection.execute(delete(publications).where(here, publications.c.fingerprint == oldest.fingerprint))
             return moment
 
-        return await self._database.run(work)
+        found: datetime | None = await self._database.read(known)
+        return await self._database.run(work) if found is None else found
 
     async def _one(self, here: Any) -> StoredVersion | None:
         def work(connection: Connection) -> StoredVersion | None:

@@ -10,23 +10,23 @@ what it would be sent now, also when in between it was granted something, or los
 
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
 from hashlib import sha256
 from itertools import compress
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from packeton.core.composer.metadata import JsonObject
 from packeton.errors import NotFound
 from packeton.features.caching.flights import Flights
 from packeton.features.packages.audiences import Audience
 from packeton.features.packages.catalogue import Catalogue, Index
+from packeton.features.packages.dates import Dated, Dates
 from packeton.features.packages.rendering import HOST, DistRules, p2_document, v1_document
 from packeton.features.packages.shelf import Finished, Recent, Shelf
 from packeton.interfaces.clocks import InThread
 from packeton.interfaces.packages import IVersionRecords, PackageSummary, StoredVersion
 
-__all__ = ["Advisories", "Checksums", "Dated", "Published", "Publishing", "addressed", "finish"]
+__all__ = ["Advisories", "Checksums", "Published", "Publishing", "addressed", "finish"]
 
 GZIP_LEVEL = 6
 MAX_DATES = 100_000
@@ -45,19 +45,6 @@ Advisories = Callable[[PackageSummary], Awaitable[Sequence[JsonObject]]]
 async def _no_advisories(_: PackageSummary) -> Sequence[JsonObject]:
     """Return none."""
     return ()
-
-
-@frozen(kw_only=True)
-class Dated:
-    """The validators of one content."""
-
-    fingerprint: str
-    last_modified: datetime
-
-    @property
-    def etag(self) -> str:
-        """A weak validator: the same content in two codings, or under two addresses, has one."""
-        return f'W/"{self.fingerprint[:32]}"'
 
 
 @frozen(kw_only=True)
@@ -99,6 +86,7 @@ class Publishing:
     _shelf: Shelf
     _checksums: Checksums
     _advisories: Advisories = _no_advisories
+    dates: Dates = Factory(lambda own: Dates(own._versions.published_at), takes_self=True)  # noqa: SLF001
     _flights: Flights[tuple[str, Finished]] = field(factory=Flights, init=False)
     _dates: Recent[Dated] = field(factory=lambda: Recent(MAX_DATES), init=False)
     _masks: Recent[tuple[str, bytes]] = field(factory=lambda: Recent(MAX_MASKS), init=False)
@@ -128,10 +116,9 @@ class Publishing:
             package = view.package
             natural = package.dev_modified_at if dev else package.stable_modified_at
             document = f"p2/{package.name}{'~dev' if dev else ''}"
-            moment = await self._versions.published_at(document, fingerprint, natural)
-            dated = self._dates.keep(
-                (channel, *view.key), Dated(fingerprint=fingerprint, last_modified=moment)
-            )
+            dated = await self.dates.of(document, fingerprint, natural)
+            if dated.last_modified is not None:
+                self._dates.keep((channel, *view.key), dated)
         return Published(dated=dated, content=content)
 
     async def v1(self, audience: Audience, name: str, base: str, digest: str | None = None) -> Finished:

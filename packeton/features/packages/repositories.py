@@ -11,7 +11,8 @@ from packeton.core.composer.changes import ChangesAnswer, feed_answer, needed_si
 from packeton.core.composer.metadata import JsonObject
 from packeton.errors import NotFound
 from packeton.features.packages.audiences import Audience
-from packeton.features.packages.publishing import Dated, Published, Publishing, addressed, finish
+from packeton.features.packages.dates import Dated
+from packeton.features.packages.publishing import Published, Publishing, addressed, finish
 from packeton.features.packages.rendering import HOST
 from packeton.features.packages.shelf import Finished, Recent, Shelf
 from packeton.interfaces.clocks import InThread, Now
@@ -85,8 +86,9 @@ class Repositories:
         if dated is None:
             fingerprint, _ = await made()
             document = f"root{audience.slug}/{'providers' if providers else 'metadata'}"
-            last_modified = await self._versions.published_at(document, fingerprint, self._now())
-            dated = self._roots.keep(key, Dated(fingerprint=fingerprint, last_modified=last_modified))
+            dated = await self.publishing.dates.of(document, fingerprint, self._now())
+            if dated.last_modified is not None:
+                self._roots.keep(key, dated)
         return Published(dated=dated, content=content)
 
     async def providers(self, audience: Audience, base: str, digest: str) -> Finished:

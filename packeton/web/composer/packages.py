@@ -13,7 +13,8 @@ from packeton.core.caching.fields import http_date, read_date, values_of
 from packeton.core.composer.clients import generation_of
 from packeton.errors import NotFound
 from packeton.features.packages.audiences import Audience
-from packeton.features.packages.publishing import Dated, Published, Publishing
+from packeton.features.packages.dates import Dated
+from packeton.features.packages.publishing import Published, Publishing
 from packeton.features.packages.repositories import Repositories
 from packeton.features.packages.shelf import Finished
 from packeton.web.access import Caller, Gate
@@ -105,14 +106,9 @@ class PackageRoutes:
 async def send_published(request: IRequest, published: Published) -> bytes:
     """Answer with a document, or with 304 if the client has exactly this one; the caller may see it."""
     dated = published.dated
-    set_head(
-        request,
-        {
-            "ETag": dated.etag,
-            "Last-Modified": http_date(dated.last_modified),
-            "Cache-Control": "private, max-age=0, must-revalidate",
-        },
-    )
+    set_head(request, {"ETag": dated.etag, "Cache-Control": "private, max-age=0, must-revalidate"})
+    if dated.last_modified is not None:
+        set_head(request, {"Last-Modified": http_date(dated.last_modified)})
     if _is_held(request, dated):
         request.setHeader(b"vary", b"Accept-Encoding")
         request.setResponseCode(304)
@@ -131,7 +127,7 @@ def _is_held(request: IRequest, dated: Dated) -> bool:
     if values_of(fields, "if-none-match"):
         return evaluate(fields, etag=dated.etag, last_modified=None) is Outcome.NOT_MODIFIED
     since = values_of(fields, "if-modified-since")
-    return len(since) == 1 and read_date(since[0]) == dated.last_modified
+    return dated.last_modified is not None and len(since) == 1 and read_date(since[0]) == dated.last_modified
 
 
 def _send(request: IRequest, finished: Finished, *, cached: bool = False) -> bytes:

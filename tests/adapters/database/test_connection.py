@@ -1,5 +1,6 @@
 """Database: what is run again, what is not, and what errors become."""
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from threading import Barrier
@@ -14,7 +15,7 @@ from packeton.adapters.database.engines import sqlite_engine
 from packeton.adapters.database.tables.accounts import revisions
 from packeton.adapters.database.tables.caching import publications
 from packeton.config.databases import database_address
-from packeton.errors import Conflict, Invalid, StorageFailed
+from packeton.errors import Conflict, Invalid, StorageBusy, StorageFailed
 from tests.contracts.caching import NOW
 from tests.support.databases import OnMysql, OnPostgresql, OnSqlite, mysql_url, postgresql_url, server_of
 from tests.support.scripted import immediately
@@ -164,6 +165,21 @@ class SqliteDatabaseTests(OnSqlite, DatabaseContract, SynchronousTestCase):
         self.assertEqual(1, len(self.ok(database.read(lambda other: other.execute(select(revisions)).all()))))
         self.assertIn("readonly", self.failed(StorageFailed, database.read(lambda other: other.execute(put))))
 
+    def test_locked(self) -> None:
+        """While another process writes, reading goes on, and writing is said to be worth another try."""
+        path = self.database.engine.url.database
+        reading = sqlite_engine(path, read_only=True)
+        self.addCleanup(reading.dispose)
+        pauses: list[float] = []
+        database = Database(self.database.engine, immediately, reading, immediately, pause=pauses.append)
+        self.ok(database.run(lambda connection: connection.exec_driver_sql("PRAGMA busy_timeout=0")))
+        other = sqlite3.connect(path, isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        self.assertEqual([], self.ok(database.read(lambda connection: connection.execute(select(revisions)).all())))
+        self.assertIn("locked", self.failed(StorageBusy, database.run(lambda _: None)))
+        self.assertEqual([0.01, 0.05, 0.2, 0.5], pauses)
+
     def test_crowd(self) -> None:
         """What waits for a thread is bounded."""
         never: list[Deferred[Any]] = []
@@ -174,7 +190,7 @@ class SqliteDatabaseTests(OnSqlite, DatabaseContract, SynchronousTestCase):
 
         database = Database(self.database.engine, stuck)
         calls = [Deferred.fromCoroutine(database.run(lambda _: None)) for _ in range(2000)]
-        self.assertIn("keep up", self.failed(StorageFailed, database.run(lambda _: None)))
+        self.assertIn("keep up", self.failed(StorageBusy, database.run(lambda _: None)))
         for deferred in never:
             deferred.callback(None)
         self.assertEqual([None] * 2000, [self.successResultOf(call) for call in calls])

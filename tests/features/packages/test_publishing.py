@@ -2,22 +2,24 @@
 
 import gzip
 from collections.abc import Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, TypeVar
 
 import orjson
 from attrs import evolve
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from packeton.core.access.identities import ANONYMOUS, Grant, Identity, with_implied
 from packeton.core.access.repositories import Repository
 from packeton.core.composer.minifier import expanded
-from packeton.errors import Denied, NotFound
+from packeton.errors import Denied, NotFound, StorageFailed
 from packeton.features.advisories.own import OwnAdvisories
 from packeton.features.packages.audiences import Audience
 from packeton.features.packages.catalogue import Catalogue
+from packeton.features.packages.dates import Dates
 from packeton.features.packages.publishing import Published, Publishing
 from packeton.features.packages.rendering import DistRules
 from packeton.features.packages.repositories import Repositories, RootRules
@@ -107,6 +109,51 @@ class PublishingTestCase(SynchronousTestCase):
 
     def root(self, audience: Audience, generation: int | None = 2) -> Any:
         return self.document(self.ok(self.repositories.root(audience, BASE, "", generation)))
+
+
+
+class UndatedTests(PublishingTestCase):
+    """While nobody takes the date of a new content."""
+
+    def restart(self) -> None:
+        """Dates are written when the test says so."""
+        super().restart()
+        self.clock = Clock()
+        self.writing: list[Deferred[None]] = []
+        self.publishing.dates = Dates(self.slowly, self.clock)
+
+    async def slowly(self, *arguments: Any) -> datetime:
+        self.writing.append(Deferred())
+        await self.writing[-1]
+        return await self.versions.published_at(*arguments)
+
+    def test_slow(self) -> None:
+        """A document goes out without a date after a second, and gets it once it is written down; it is written once."""
+        asked = [Deferred.fromCoroutine(self.publishing.p2(FULL, "acme/a", BASE, dev=False)) for _ in range(2)]
+        asked.append(Deferred.fromCoroutine(self.repositories.root(FULL, BASE, "", 2)))
+        self.clock.advance(0.9)
+        for one in asked:
+            self.assertNoResult(one)
+        self.clock.advance(0.2)
+        undated = [self.successResultOf(one).dated for one in asked]
+        self.assertEqual([None] * 3, [one.last_modified for one in undated])
+        self.assertEqual(2, len(self.writing))
+        for writing in self.writing:
+            writing.callback(None)
+        again = Deferred.fromCoroutine(self.publishing.p2(FULL, "acme/a", BASE, dev=False))
+        self.writing[-1].callback(None)
+        dated = self.successResultOf(again).dated
+        self.assertEqual(undated[0].etag, dated.etag)
+        self.assertIsNotNone(dated.last_modified)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_failing(self) -> None:
+        """So it does when the database takes nothing; content is never withheld."""
+        asked = Deferred.fromCoroutine(self.publishing.p2(FULL, "acme/a", BASE, dev=False))
+        self.writing[0].errback(StorageFailed("the disk is full"))
+        found = self.successResultOf(asked)
+        self.assertIsNone(found.dated.last_modified)
+        self.assertIn(b"2.0.0", self.ok(found.content()).body)  # type: ignore[arg-type]  # awaitable
 
 
 class MetadataTests(PublishingTestCase):
