@@ -17,6 +17,7 @@ from attrs import field, frozen
 from zope.interface import Interface
 
 from packeton.config.settings import Secret
+from packeton.core.composer.credentials import basic_login
 
 __all__ = [
     "ArchiveOrder",
@@ -62,6 +63,15 @@ class VcsAccess:
     """Sent as `Authorization: Bearer …` in place of user and password."""
     accept_new_host_key: bool = True
     """Pin the key of an ssh server that was never seen before; False: only servers that are pinned already."""
+
+    @property
+    def login_fields(self) -> tuple[tuple[str, str], ...]:
+        """The header fields of an HTTP request that log in; none where there is no login."""
+        if self.bearer is not None:
+            return (("Authorization", f"Bearer {self.bearer.reveal()}"),)
+        if self.password is not None:
+            return (("Authorization", basic_login(self.username or "", self.password.reveal())),)
+        return ()
 
 
 class RefKind(StrEnum):

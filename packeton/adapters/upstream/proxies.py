@@ -1,6 +1,5 @@
 """Which HTTP proxy a URL is fetched through, and the tunnel that a proxy gives for https."""
 
-from base64 import b64encode
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any, cast
@@ -15,7 +14,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from packeton.core.composer.credentials import bracketed
+from packeton.core.composer.credentials import basic_login, bracketed
 from packeton.errors import ConfigurationInvalid
 
 __all__ = ["Proxies", "Proxy", "ProxyFailed", "TunnelEndpoint"]
@@ -57,8 +56,7 @@ class Proxy:
             raise ValueError("a proxy is http://[user:password@]host:port")
         authorization = None
         if parts.username is not None:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            authorization = "Basic " + b64encode(pair.encode()).decode()
+            authorization = basic_login(unquote(parts.username), unquote(parts.password or ""))
         return cls(host, port, authorization)
 
 

@@ -8,7 +8,7 @@ import urllib3
 
 from packeton.adapters.vcs.hg import hg_folder_of
 from packeton.adapters.vcs.mirror import folder_of
-from packeton.adapters.vcs.transport import http_pool, login_fields, real_local_path
+from packeton.adapters.vcs.transport import http_pool, real_local_path
 from packeton.adapters.vcs.values import Job
 from packeton.errors import VcsFailed, VcsReason
 from packeton.interfaces.vcs import VcsKind
@@ -68,7 +68,7 @@ def _asked(job: Job) -> VcsKind:
         (VcsKind.SVN, "OPTIONS", f"{url}/", "dav", "subversion"),
     )
     statuses = set()
-    headers = login_fields(job.access)
+    headers = dict(job.access.login_fields)
     try:
         with http_pool(job.network) as pool:
             for kind, method, question, header, sign in questions:

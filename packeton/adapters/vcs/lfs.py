@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import urllib3
 from attrs import frozen
 
-from packeton.adapters.vcs.transport import http_pool, login_fields
+from packeton.adapters.vcs.transport import http_pool
 from packeton.adapters.vcs.values import Job
 from packeton.errors import VcsFailed, VcsReason
 
@@ -80,7 +80,7 @@ class LfsStore:
                 headers = {str(name): str(value) for name, value in (action.get("header") or {}).items()}
                 url = str(action["href"])
                 if urlsplit(url).netloc == urlsplit(self._endpoint).netloc and "Authorization" not in headers:
-                    headers |= login_fields(self._job.access)
+                    headers |= dict(self._job.access.login_fields)
                 answer = pool.request("GET", url, headers=headers, preload_content=False)
                 try:
                     data: bytes = answer.read(pointer.size + 1) if answer.status == 200 else b""
@@ -97,7 +97,7 @@ class LfsStore:
             "transfers": ["basic"],
             "objects": [{"oid": pointer.oid, "size": pointer.size} for pointer in pointers],
         }
-        headers = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE, **login_fields(self._job.access)}
+        headers = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE, **dict(self._job.access.login_fields)}
         answer = pool.request("POST", self._endpoint, body=json.dumps(body), headers=headers, redirect=False)
         if answer.status != 200:
             raise VcsFailed(f"the LFS server answers with {answer.status}", reason=VcsReason.OTHER)

@@ -29,9 +29,8 @@ from packeton.adapters.vcs.ssh import SshLogin, explain, login
 from packeton.adapters.vcs.values import Job, Network
 from packeton.core.composer.addresses import VcsAddress, is_below
 from packeton.errors import Invalid, PacketonError, VcsFailed, VcsReason
-from packeton.interfaces.vcs import VcsAccess
 
-__all__ = ["connected", "http_pool", "login_fields", "real_local_path"]
+__all__ = ["connected", "http_pool", "real_local_path"]
 
 MAX_ERROR_CHARACTERS = 300
 
@@ -88,34 +87,19 @@ def real_local_path(job: Job) -> Path:
 
 
 class _Http(Urllib3HttpGitClient):
-    """Adds what dulwich drops with a pool of our own: the bearer token, for the origin of the address only."""
+    """Logs in at the origin of the address only. Dulwich alone knows no bearer tokens, nor passwords beyond Latin-1."""
 
     def __init__(self, base_url: str, job: Job, pool: urllib3.PoolManager) -> None:
-        access = job.access
-        password = None if access.password is None else access.password.reveal()
-        username = access.username if access.username is not None or password is None else ""
-        if access.bearer is not None:
-            username = password = None
-        super().__init__(base_url, pool_manager=pool, username=username, password=password)
-        if access.bearer is not None:
-            self._auth_header = f"Bearer {access.bearer.reveal()}"
-            self._auth_origin = self._origin(base_url)
+        fields = job.access.login_fields
+        super().__init__(base_url, pool_manager=pool, username=None if fields else job.access.username)
+        for _, value in fields:
+            self._auth_header, self._auth_origin = value, self._origin(base_url)
 
     def _discover_references(self, *args: Any, **kwargs: Any) -> Any:
         found = super()._discover_references(*args, **kwargs)
         if self.dumb:
             raise NotGitRepository("the answer is not of git's smart protocol")
         return found
-
-
-def login_fields(access: VcsAccess) -> dict[str, str]:
-    """Return the header fields of an HTTP request that log in; none where there is no login."""
-    if access.bearer is not None:
-        return {"Authorization": f"Bearer {access.bearer.reveal()}"}
-    if access.password is not None:
-        pair = f"{access.username or ''}:{access.password.reveal()}"
-        return {"Authorization": urllib3.make_headers(basic_auth=pair)["authorization"]}
-    return {}
 
 
 class _Local(SubprocessGitClient):

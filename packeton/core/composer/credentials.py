@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from packeton.errors import Invalid
 
-__all__ = ["Credentials", "bracketed", "origin_of", "without_userinfo"]
+__all__ = ["Credentials", "basic_login", "bracketed", "origin_of", "without_userinfo"]
 
 Fields = tuple[tuple[str, str], ...]
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -51,9 +51,13 @@ def without_userinfo(url: str) -> str:
     return urlunsplit(parts._replace(netloc=host))  # there were tabs or line ends in it, which are dropped on reading
 
 
+def basic_login(username: str, password: str) -> str:
+    """Return an Authorization value, in UTF-8 as git and curl have it. Source: RFC 7617 section 2.1."""
+    return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
+
+
 def _basic(username: str, password: str) -> Fields:
-    pair = f"{_string(username)}:{_string(password)}"
-    return (("Authorization", "Basic " + b64encode(pair.encode()).decode()),)
+    return (("Authorization", basic_login(_string(username), _string(password))),)
 
 
 def _bearer(token: Any) -> Fields:

@@ -7,7 +7,6 @@ of the reference; Composer's GitHubDriver for the address of the API.
 """
 
 import re
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -225,14 +224,9 @@ def _origin(address: VcsAddress) -> str:
 
 def _login(access: VcsAccess) -> Headers:
     """Return how Composer logs in at this API. Source: Composer's AuthHelper::addAuthenticationOptions."""
-    if access.bearer is not None:
-        return (("Authorization", f"Bearer {access.bearer.reveal()}"),)
-    if access.password is None:
-        return ()
-    if access.password.reveal() == "x-oauth-basic":
+    if access.bearer is None and access.password is not None and access.password.reveal() == "x-oauth-basic":
         return (("Authorization", f"token {access.username}"),)
-    pair = f"{access.username or ''}:{access.password.reveal()}"
-    return (("Authorization", "Basic " + b64encode(pair.encode()).decode()),)
+    return access.login_fields
 
 
 def _header(response: IUpstreamResponse, name: str) -> str | None:

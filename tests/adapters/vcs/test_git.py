@@ -228,7 +228,7 @@ class TroubleTests(CheckoutsTestCase):
         """None given, a wrong one, the right ones; what the server refuses is not shown to somebody else."""
         repository = self.repository()
         sha = repository.commit({"composer.json": manifest()})
-        server = self.serve(logins=[GitHttp.basic("bob", "pa:ss"), "Bearer t0ken"])
+        server = self.serve(logins=[GitHttp.basic("bob", "pa:ss"), GitHttp.basic("zoë", "zł"), "Bearer t0ken"])
         url = f"{server.url}/lib.git"
         failure = await self.failure(url)
         self.assertEqual((VcsReason.LOGIN, f"{url}: the server wants a login; add credentials"), (failure.reason, str(failure)))
@@ -236,7 +236,8 @@ class TroubleTests(CheckoutsTestCase):
         failure = await self.failure(wrong)
         self.assertEqual(f"{url}: the server did not accept the login", str(failure))
         right = VcsAccess(url=url, username="bob", password=Secret("pa:ss"))
-        for access in (right, VcsAccess(url=url, bearer=Secret("t0ken"))):
+        abroad = VcsAccess(url=url, username="zoë", password=Secret("zł"))
+        for access in (right, abroad, VcsAccess(url=url, bearer=Secret("t0ken"))):
             self.assertEqual({"branch:main": "dev-main"}, await self.versions(access))
         for access in (wrong, VcsAccess(url=url)):
             refused = Deferred.fromCoroutine(self.archive(access, sha))
