@@ -32,6 +32,7 @@ from packeton.background.updates import UpdateJobs
 from packeton.config.settings import Settings
 from packeton.core.access.audit import MAX_DOWNLOADS, AuditEvent, Source
 from packeton.core.access.identities import Identity
+from packeton.core.composer.advisories import FORM, question_about
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.configs import auth_sections
 from packeton.core.composer.credentials import Credentials
@@ -49,7 +50,7 @@ from packeton.features.packages.catalogue import Catalogue
 from packeton.features.packages.dates import Dates
 from packeton.features.packages.downloads import Downloads
 from packeton.features.packages.folders import Folders
-from packeton.features.packages.foreign import FORM, MIRROR, ForeignRepositories, advisories_body
+from packeton.features.packages.foreign import MIRROR, ForeignRepositories
 from packeton.features.packages.github import GitHub
 from packeton.features.packages.keyring import Keyring
 from packeton.features.packages.publishing import Publishing
@@ -299,7 +300,7 @@ def foreign_repositories(store: Store, mirroring: Mirroring) -> ForeignRepositor
 
     async def mirror_advisories(alias: str, name: str) -> bytes:
         mirror = mirroring.site(alias).mirror
-        _, answer = await mirror.forward(Resource.ADVISORIES, advisories_body(name), FORM)
+        _, answer = await mirror.forward(Resource.ADVISORIES, question_about([name]), FORM)
         return orjson.dumps(answer)
 
     return ForeignRepositories(

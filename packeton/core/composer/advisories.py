@@ -4,9 +4,9 @@ Security advisories: which packages of a composer.lock they can be about, and wh
 Source: contract 04 section 9 of the reference; Composer's Advisory/Auditor.php, and `config.audit` of its schema.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 from attrs import frozen
@@ -16,8 +16,10 @@ from packeton.core.composer.lockfiles import LockedPackage
 from packeton.core.composer.versions import normalize
 from packeton.errors import BadContent, Invalid
 
-__all__ = ["Advisory", "asked_about", "hits", "ignored_in", "read_advisories"]
+__all__ = ["FORM", "Advisory", "asked_about", "hits", "ignored_in", "question_about", "read_advisories"]
 
+FORM = "application/x-www-form-urlencoded"
+"""The type of a question."""
 PACKAGIST_HOSTS = frozenset({"packagist.org", "repo.packagist.org"})
 GITHUB_HOSTS = frozenset({"api.github.com", "codeload.github.com", "github.com"})
 MAX_PER_PACKAGE = 1000
@@ -55,6 +57,11 @@ def asked_about(locked: Sequence[LockedPackage]) -> dict[str, str]:
     notification-url, and zips of GitHub that no other repository delivered.
     """
     return {package.name: package.version for package in locked if _is_public(package)}
+
+
+def question_about(names: Iterable[str]) -> bytes:
+    """Return what is posted to ask about the advisories of these packages."""
+    return urlencode([("packages[]", name) for name in names]).encode()
 
 
 def _is_public(package: LockedPackage) -> bool:

@@ -9,13 +9,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import orjson
 from attrs import define, evolve, frozen
 
 from packeton.core.access.identities import Identity, Role
-from packeton.core.composer.advisories import Advisory, asked_about, hits, ignored_in, read_advisories
+from packeton.core.composer.advisories import (
+    FORM,
+    Advisory,
+    asked_about,
+    hits,
+    ignored_in,
+    question_about,
+    read_advisories,
+)
 from packeton.core.composer.advisory_forms import advisory_from, as_kept
 from packeton.core.composer.lockfiles import locked_packages
 from packeton.errors import NotFound, UpstreamFailed
@@ -34,7 +41,7 @@ MAX_NAMES: Final = 5000
 MAX_KEPT: Final = 500
 MAX_LOGGED: Final = 50
 AGAIN_AFTER: Final = timedelta(seconds=600)
-FORM: Final = (("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json"))
+HEADERS: Final = (("Content-Type", FORM), ("Accept", "application/json"))
 OK: Final = 200
 
 
@@ -107,8 +114,9 @@ class SecurityMonitoring:
         return found[:MAX_KEPT]
 
     async def _ask(self, names: Sequence[str]) -> bytes:
-        body = urlencode([("packages[]", name) for name in names]).encode()
-        request = UpstreamRequest(method="POST", url=self._url, headers=FORM, body=body, limits=self._limits)
+        request = UpstreamRequest(
+            method="POST", url=self._url, headers=HEADERS, body=question_about(names), limits=self._limits
+        )
         response = await self._client.request(request)
         if response.status != OK:
             response.abort()

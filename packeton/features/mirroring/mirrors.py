@@ -11,6 +11,7 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from packeton.core.caching.fields import read_date
+from packeton.core.composer.advisories import FORM
 from packeton.core.composer.metadata import JsonObject, check_object, check_writable, read_object
 from packeton.core.composer.names import PackageName
 from packeton.core.composer.roots import Resource, Root
@@ -233,7 +234,7 @@ class Mirror:
         if not allowed:
             return 200, {"advisories": {}}
         body = urlencode([(f"packages[{number}]", name) for number, name in enumerate(allowed)]).encode()
-        return await self.forward(Resource.ADVISORIES, body, "application/x-www-form-urlencoded")
+        return await self.forward(Resource.ADVISORIES, body, FORM)
 
     async def filtered(self, asked: JsonObject) -> tuple[int, JsonObject]:
         """

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlencode
 
 from attrs import define
 from twisted.internet.defer import Deferred
@@ -12,7 +11,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from packeton.core.composer.advisories import Advisory, read_advisories
+from packeton.core.composer.advisories import FORM, Advisory, question_about, read_advisories
 from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.roots import Resource, Root, root_url
 from packeton.errors import Invalid, NotFound, StorageFailed, UpstreamFailed, UpstreamRefused
@@ -21,7 +20,7 @@ from packeton.features.packages.foreign_reading import ForeignReader
 from packeton.interfaces.clocks import InThread
 from packeton.interfaces.upstream import IBodyReceiver, IHttpClient, UpstreamLimits, UpstreamRequest
 
-__all__ = ["FORM", "MIRROR", "ClientFor", "ForeignRepositories", "advisories_body"]
+__all__ = ["MIRROR", "ClientFor", "ForeignRepositories"]
 
 MIRROR = "mirror:"
 """What the address of a package begins with that comes from one of our mirrors."""
@@ -32,7 +31,6 @@ MirrorVersions = Callable[[str, str], Awaitable[Sequence[JsonObject]]]
 """Gives all versions that a mirror (by its alias) has of a package. Raises NotFound, UpstreamFailed."""
 MirrorAdvisories = Callable[[str, str], Awaitable[bytes]]
 """Gives what a mirror's upstream answers about the advisories of a package. Raises NotFound, UpstreamFailed."""
-FORM = "application/x-www-form-urlencoded"
 
 
 @define
@@ -74,7 +72,7 @@ class ForeignRepositories:
             address = (await self.reader(url, auth)).root.template(Resource.ADVISORIES)
             if address is None:
                 return ()
-            headers, body = (("Content-Type", FORM), ("Accept", "application/json")), advisories_body(name)
+            headers, body = (("Content-Type", FORM), ("Accept", "application/json")), question_about([name])
             client = self._client_for(url, auth)
             response = await client.request(
                 UpstreamRequest(method="POST", url=address, headers=headers, body=body, limits=self._limits)
@@ -129,11 +127,6 @@ class ForeignRepositories:
         if response.status in {401, 403}:
             raise UpstreamRefused(f"{address} wants another login ({response.status})")
         raise UpstreamFailed(f"{address} answered {response.status}")
-
-
-def advisories_body(name: str) -> bytes:
-    """Return what is posted to ask about the advisories of a package."""
-    return urlencode([("packages[]", name)]).encode()
 
 
 @implementer(IBodyReceiver)
