@@ -1,12 +1,12 @@
 """GET /feeds/…: RSS and Atom."""
 
 from collections.abc import Sequence
-from email.utils import format_datetime
 
 from klein import Klein
 from twisted.web.iweb import IRequest
 
 from packeton.core.access.identities import Role, Scope
+from packeton.core.caching.fields import http_date
 from packeton.core.reports.feeds import Entry, Feed, atom, rss
 from packeton.features.packages.audiences import Audience
 from packeton.features.packages.feeds import EPOCH, Feeds
@@ -62,7 +62,7 @@ class FeedRoutes:
         told = (f"{full} releases", f"Latest releases on Packagist of {full}.", f"{base}/packages/{full}")
         entries = await self._feeds.releases(audience, base, name=full)
         if entries:
-            request.setHeader(b"date", format_datetime(entries[0].at, usegmt=True).encode())
+            request.setHeader(b"date", http_date(entries[0].at).encode())
         return self._send(request, kind, told, entries)
 
     async def _asked(self, request: IRequest) -> tuple[Audience, str]:
