@@ -8,6 +8,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from packeton.core.caching.fields import first_of
 from packeton.errors import NotFound, PacketonError
 from packeton.features.proxying.exchange import Answer, Exchange, PassingAnswer, ProxyRequest, StoredAnswer
 from packeton.web import errors
@@ -96,7 +97,7 @@ class ProxyResource(Resource):
             return True
         if answer.status != 200:
             request.requestHeaders.removeHeader(b"range")
-        kind = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
+        kind = first_of(answer.headers, "content-type")
         return await send_blob(
             request,
             answer.blob,

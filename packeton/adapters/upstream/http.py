@@ -26,6 +26,7 @@ from packeton.adapters.upstream.hosts import Turns, retry_after
 from packeton.adapters.upstream.sending import coding_of, send_with_treq
 from packeton.adapters.upstream.targets import followed, host_of, plain, sendable
 from packeton.adapters.upstream.transport import HttpTransport
+from packeton.core.caching.fields import first_of
 from packeton.core.composer.credentials import Credentials, origin_of
 from packeton.errors import UpstreamFailed, UpstreamTimedOut
 from packeton.interfaces.clocks import now_of
@@ -116,7 +117,7 @@ class HttpClient:
         while True:
             asked.append(hop.url)
             response = await self._send(hop, request)
-            location = _field(response.headers, "location")
+            location = first_of(response.headers, "location")
             follows = request.follow_redirects and request.method in {"GET", "HEAD"}
             if response.status not in REDIRECTS or location is None or not follows:
                 return response
@@ -153,7 +154,7 @@ class HttpClient:
         seconds = reactor.seconds() - began
         headers = (*_fields(answer.headers), *(("Connection", value) for value in connection_values(answer)))
         if answer.code in {429, 503}:
-            silence = retry_after(_field(headers, "retry-after"), now_of(reactor)())
+            silence = retry_after(first_of(headers, "retry-after"), now_of(reactor)())
             if silence is not None:
                 hosts.silence(origin, silence, realm)
         decoder = coding_of(answer)
@@ -217,7 +218,3 @@ def _fields(headers: WireHeaders) -> Headers:
         for name, values in headers.getAllRawHeaders()
         for value in values
     )
-
-
-def _field(headers: Headers, wanted: str) -> str | None:
-    return next((value for name, value in headers if name.lower() == wanted), None)

@@ -8,7 +8,8 @@ from functools import lru_cache
 from attrs import field, frozen
 
 __all__ = [
-    "Directives", "Fields", "age_of", "end_to_end", "http_date", "list_members", "read_date", "values_of", "without",
+    "Directives", "Fields", "age_of", "end_to_end", "first_of", "http_date", "list_members", "read_date", "values_of",
+    "without",
 ]  # fmt: skip
 
 Fields = Sequence[tuple[str, str]]
@@ -32,6 +33,11 @@ ASCTIME = re.compile(r"[a-z]{3} ([a-z]{3}) ([ \d]\d) (\d{2}):(\d{2}):(\d{2}) (\d
 def values_of(fields: Fields, name: str) -> list[str]:
     """Return the values of all lines of a field."""
     return [value for key, value in fields if key.lower() == name]
+
+
+def first_of(fields: Fields, name: str) -> str | None:
+    """Return the value of the first line of a field; None without one."""
+    return next((value for key, value in fields if key.lower() == name), None)
 
 
 def list_members(fields: Fields, name: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 from attrs import define, field, frozen
 
+from packeton.core.caching.fields import first_of
 from packeton.core.composer.addresses import VcsAddress, parse_address
 from packeton.core.composer.credentials import bracketed
 from packeton.errors import BadContent, Invalid, PacketonError, UpstreamBusy, UpstreamFailed, UpstreamRefused
@@ -166,7 +167,7 @@ class GitHub:
         response = await place.client.request(request)
         self._note_limit(place, response)
         if response.status == 200:
-            return await read_body(response, self._limits.max_body_bytes), _header(response, "etag")
+            return await read_body(response, self._limits.max_body_bytes), first_of(response.headers, "etag")
         response.abort()
         if response.status == 304:
             return None
@@ -180,11 +181,12 @@ class GitHub:
         """Source: GitHub's REST documentation, "Rate limits for the REST API"."""
         now = self._now()
         refused = response.status in {403, 429}
-        after, reset = _header(response, "retry-after"), _header(response, "x-ratelimit-reset")
+        fields = response.headers
+        after, reset = first_of(fields, "retry-after"), first_of(fields, "x-ratelimit-reset")
         pause: timedelta | None = None
         if refused and after is not None and after.isdecimal():
             pause = timedelta(seconds=min(int(after), MAX_PAUSE.total_seconds()))
-        elif _header(response, "x-ratelimit-remaining") == "0" and reset is not None and reset.isdecimal():
+        elif first_of(fields, "x-ratelimit-remaining") == "0" and reset is not None and reset.isdecimal():
             pause = datetime.fromtimestamp(min(int(reset), 2**33), UTC) - now
         elif response.status == 429:
             pause = PAUSE
@@ -227,7 +229,3 @@ def _login(access: VcsAccess) -> Headers:
     if access.bearer is None and access.password is not None and access.password.reveal() == "x-oauth-basic":
         return (("Authorization", f"token {access.username}"),)
     return access.login_fields
-
-
-def _header(response: IUpstreamResponse, name: str) -> str | None:
-    return next((value for key, value in response.headers if key.lower() == name), None)
