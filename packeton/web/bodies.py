@@ -13,7 +13,9 @@ from werkzeug.http import parse_options_header
 
 from packeton.errors import Invalid, TooLarge
 
-__all__ = ["MAX_POSTED_BYTES", "content_type_of", "form_of", "read_form", "read_json_object", "read_posted"]
+__all__ = [
+    "MAX_POSTED_BYTES", "content_type_of", "form_of", "read_fields", "read_form", "read_json_object", "read_posted",
+]  # fmt: skip
 
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 MAX_FIELDS = 100
@@ -85,3 +87,9 @@ def form_of(content_type: str, body: bytes) -> Mapping[str, str] | None:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS))
     except (ValueError, HTTPException) as error:
         raise Invalid("the form cannot be read") from error
+
+
+def read_fields(request: IRequest, max_bytes: int = MAX_POSTED_BYTES) -> Mapping[str, Any]:
+    """Return what was posted, as a form or as a JSON object. Raises as these."""
+    form = read_form(request, max_bytes)
+    return read_json_object(request, max_bytes) if form is None else form

@@ -8,7 +8,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.test.requesthelper import DummyRequest
 
 from packeton.errors import Invalid, TooLarge
-from packeton.web.bodies import read_form, read_json_object
+from packeton.web.bodies import read_fields, read_form, read_json_object
 
 FORM = "application/x-www-form-urlencoded"
 PART = 'Content-Disposition: form-data; name="{}"{}\r\n\r\n{}\r\n'
@@ -26,7 +26,7 @@ def multipart(*parts: str) -> bytes:
 
 
 class BodyTests(SynchronousTestCase):
-    """read_json_object() and read_form()."""
+    """read_json_object(), read_form(), read_fields()."""
 
     def test_json(self) -> None:
         """An object, whose last key of a name counts; else where it is wrong."""
@@ -51,3 +51,8 @@ class BodyTests(SynchronousTestCase):
         for body, kind in ((b"\xff", FORM), (b"a=b&" * 500, FORM), (many, "multipart/form-data; boundary=x"), (many[:40], "multipart/form-data; boundary=x"), (many, "multipart/form-data"), (many, "multipart/form-data; boundary=" + "y" * 5000)):
             with self.assertRaises(Invalid):
                 read_form(posted(body, kind))
+
+    def test_fields(self) -> None:
+        """Of a form, or else of a JSON object."""
+        self.assertEqual({"a": "1"}, read_fields(posted(b"a=1", FORM)))
+        self.assertEqual({"a": 1}, read_fields(posted(b'{"a": 1}', "application/json")))

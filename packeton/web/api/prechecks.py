@@ -11,7 +11,7 @@ from packeton.errors import Invalid, InvalidFields
 from packeton.features.packages.prechecks import Prechecks
 from packeton.web.addresses import Addresses
 from packeton.web.api.replies import reply
-from packeton.web.bodies import read_form, read_json_object
+from packeton.web.bodies import read_fields
 from packeton.web.changing import ChangeGate
 
 __all__ = ["PrecheckApi"]
@@ -32,7 +32,7 @@ class PrecheckApi:
 
     async def look(self, request: IRequest, kind: str) -> bytes:
         """The name that a package would have, and packages with names like it."""
-        fields = await self._fields(request)
+        fields = read_fields(request)
         caller = await self._changes.caller(
             request, scope=Scope.PACKAGES_ALL, role=Role.MAINTAINER, form_token=_token(fields)
         )
@@ -46,7 +46,7 @@ class PrecheckApi:
 
     async def found(self, request: IRequest) -> bytes:
         """The files that the patterns of a mono-repo find."""
-        fields = await self._fields(request)
+        fields = read_fields(request)
         caller = await self._changes.caller(
             request, scope=Scope.PACKAGES_ALL, role=Role.MAINTAINER, form_token=_token(fields)
         )
@@ -55,10 +55,6 @@ class PrecheckApi:
         except Invalid as error:
             return _refused(request, error)
         return reply(request, {"status": "success", "files": list(files)})
-
-    async def _fields(self, request: IRequest) -> Mapping[str, Any]:
-        form = read_form(request)
-        return read_json_object(request) if form is None else form
 
 
 def _token(fields: Mapping[str, Any]) -> str | None:
