@@ -113,7 +113,7 @@ def open_api(store: Store, accounts: Accounts, packages: Packages, work: Work) -
         statistics=statistics,
         searching=Searching(packages.catalogue, SearchRecords(database), dependents),
         feeds=Feeds(packages.catalogue, FeedRecords(database), now, settings.rss_max_items),
-        favourites=Favourites(packages.favourites, records, now),
+        favourites=Favourites(packages.favourites, records, packages.catalogue, now),
         importing=Importing(records, packages.foreign, work.jobs.put, settings.max_import),
     )
 

@@ -56,9 +56,9 @@ class Audience:
         public = self.repository is not None and self.repository.public
         return evolve(package.facts, public=True) if public else package.facts
 
-    def sees(self, package: PackageSummary) -> bool:
-        """Say if the package exists for this audience."""
-        return self.holds(package.name) and sees_package(self.identity, self.facts(package))
+    def sees(self, package: PackageSummary, *, archived: bool = False) -> bool:
+        """Say if the package exists for this audience; an archived one only where *archived* ones are asked for."""
+        return self.holds(package.name) and sees_package(self.identity, self.facts(package), archived=archived)
 
     def sees_everything_of(self, package: PackageSummary) -> bool:
         """Say if no version of the package is, or will be, hidden; archived ones count as seen."""

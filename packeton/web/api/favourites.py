@@ -3,14 +3,15 @@
 from klein import Klein
 from twisted.web.iweb import IRequest
 
-from packeton.errors import Denied, Invalid, NotFound
+from packeton.errors import Denied, Invalid
 from packeton.features.packages.editing import Editing
 from packeton.features.packages.favourites import Favourites
 from packeton.web.access import Caller, Gate
 from packeton.web.api.forms import text
 from packeton.web.api.replies import reply
-from packeton.web.bodies import read_form, read_json_object
+from packeton.web.bodies import read_fields
 from packeton.web.changing import ChangeGate
+from packeton.web.composer.packages import audience_of
 
 __all__ = ["FavouriteApi"]
 
@@ -35,20 +36,12 @@ class FavouriteApi:
     async def listing(self, request: IRequest, user: str) -> bytes:
         """Names, newest star first; those that the caller still sees."""
         caller = _own(await self._gate.caller(request), user)
-        names = await self._favourites.names(_user_id(caller))
-        found = []
-        for name in names:
-            try:
-                found.append((await self._editing.seen(name, caller.identity, caller.repository)).name)
-            except NotFound:
-                continue
-        return reply(request, {"packageNames": found})
+        return reply(request, {"packageNames": await self._favourites.names(_user_id(caller), audience_of(caller))})
 
     async def add(self, request: IRequest, user: str) -> bytes:
         """Star a package."""
         caller = _own(await self._changes.caller(request), user)
-        form = read_form(request, MAX_BODY)
-        name = text((read_json_object(request, MAX_BODY) if form is None else form).get("package"))
+        name = text(read_fields(request, MAX_BODY).get("package"))
         package = await self._editing.seen(name.lower(), caller.identity, caller.repository)
         await self._favourites.add(_user_id(caller), package)
         return reply(request, {"status": "success"}, 201)
