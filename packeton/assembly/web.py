@@ -75,7 +75,7 @@ def root_resource(
         GroupApi(gate, accounts.groups, accounts.audiences),
         CredentialApi(gate, packages.keyring),
         HealthRoutes(enabled=settings.health_check, checks=health_checks(store, work), clock=clock, gate=gate),
-        MetricRoutes(store.metrics, figures.refresh),
+        MetricRoutes(store.metrics, figures.refresh, gate, addresses, settings.metrics_allow_ips),
         *api_routes(api, gate, addresses, sessions, packages, store),
         *page_routes(sign_in, pages, landing, settings, store),
     ]

@@ -42,12 +42,14 @@ def check_pages(settings: Settings, wrong: Wrong) -> None:
         if getattr(settings.sessions, name) < timedelta(minutes=1):
             raise wrong(f"packeton.sessions.{name}", "must be at least 1m")
     protection = settings.web_protection
-    for text in protection.allow_ips:
-        for part in text.split(","):
+    for name, texts in (
+        ("metrics_allow_ips", settings.metrics_allow_ips), ("web_protection.allow_ips", protection.allow_ips)
+    ):  # fmt: skip
+        for part in ",".join(texts).split(",") if texts else ():
             try:
                 ip_network(part.strip(), strict=False)
             except ValueError as error:
-                raise wrong("packeton.web_protection.allow_ips", f"{part.strip()!r} is no address or range") from error
+                raise wrong(f"packeton.{name}", f"{part.strip()!r} is no address or range") from error
     if not 200 <= protection.status_code <= 599:
         raise wrong("packeton.web_protection.status_code", "must be a status from 200 to 599")
     if protection.content_type is not None and not re.fullmatch(r"[\x20-\x7e]+/[\x20-\x7e]+", protection.content_type):

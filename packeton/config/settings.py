@@ -440,6 +440,8 @@ class Settings:
     """What readers without an account see, where they may: `acme/a`, `acme/*`, `*`, each also with `:CONSTRAINT`."""
     health_check: bool = True
     """Answer `/api/healthz`."""
+    metrics_allow_ips: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    """Who may read `/metrics` without being an administrator: addresses and CIDR ranges, as a list or with commas."""
     shutdown_timeout: timedelta = timedelta(seconds=10)
     """How long a stop waits for fills that are under way."""
     log: LogSettings = field(factory=LogSettings)

@@ -10,10 +10,11 @@ from zope.interface import Attribute, Interface, implementer
 
 from packeton.errors import Invalid
 
-__all__ = ["Addresses", "IMountPoint", "MountPoint"]
+__all__ = ["Addresses", "IMountPoint", "MountPoint", "Network", "ranges"]
 
 HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253})?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
+PROXY_FIELDS = (b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"forwarded", b"via")
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 Network = IPv4Network | IPv6Network
@@ -36,6 +37,12 @@ class MountPoint:
     def of(cls, request: IRequest) -> "MountPoint":
         """Take it from *request* before anybody routes it further."""
         return cls("".join(f"/{segment.decode('latin-1')}" for segment in request.prepath if segment))
+
+
+def ranges(texts: Sequence[str]) -> tuple[Network, ...]:
+    """Read addresses and CIDR ranges; each text may have several, with commas."""
+    parts = (part.strip() for text in texts for part in text.split(","))
+    return tuple(ip_network(part, strict=False) for part in parts if part)
 
 
 def _networks(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -93,6 +100,15 @@ class Addresses:
                 return hop if _address(hop) is not None else "-"
             peer = hop
         return peer or "-"
+
+    def is_within(self, request: IRequest, networks: Sequence[Network]) -> bool:
+        """Say if the client's address is in one of these ranges; not where it is unknown."""
+        address = _address(self.client(request))
+        return address is not None and any(address in network for network in networks)
+
+    def is_direct(self, request: IRequest) -> bool:
+        """Say if no proxy that is not trusted shows itself: then `client` may be its address, and anybody behind it."""
+        return self._is_trusted(_peer(request)) or not any(map(request.requestHeaders.hasHeader, PROXY_FIELDS))
 
     def host(self, request: IRequest) -> str:
         """Return the host that the client asked for, in lower case and without port. Raises Invalid as `base_url`."""

@@ -1,7 +1,7 @@
 """GET /api/healthz and /metrics: can we do our work, and what did we do?"""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from packeton.core.access.identities import Role
 from packeton.errors import PacketonError
 from packeton.interfaces.clocks import now_of
 from packeton.web.access import Gate
+from packeton.web.addresses import Addresses, ranges
 from packeton.web.metrics import Metrics
 from packeton.web.responses import send_bytes
 
@@ -91,11 +92,21 @@ def _zulu(moment: datetime) -> str:
 
 
 class MetricRoutes:
-    """`/metrics`."""
+    """`/metrics`, for *allowed* addresses and administrators: it names mirrors and the hosts that are asked."""
 
-    def __init__(self, metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        refresh: Callable[[], Awaitable[None]],
+        gate: Gate,
+        addresses: Addresses,
+        allowed: Sequence[str],
+    ) -> None:
         self._metrics = metrics
         self._refresh = refresh
+        self._gate = gate
+        self._addresses = addresses
+        self._allowed = ranges(allowed)
 
     def install(self, app: Klein) -> None:
         """Add these routes to *app*."""
@@ -103,5 +114,8 @@ class MetricRoutes:
 
     async def metrics(self, request: IRequest) -> bytes:
         """All figures."""
+        if not (self._addresses.is_within(request, self._allowed) and self._addresses.is_direct(request)):
+            await self._gate.caller(request, role=Role.ADMIN)
+        request.setHeader(b"cache-control", b"no-store")
         await self._refresh()
         return send_bytes(request, self._metrics.text(), CONTENT_TYPE_LATEST)

@@ -1,6 +1,5 @@
 """`web_protection`: hiding everything but Composer's routes, by host or by client address."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -9,7 +8,7 @@ from twisted.web.iweb import IRequest
 from packeton.config.settings import WebProtectionSettings
 from packeton.core.access.repositories import RESERVED_SLUGS
 from packeton.errors import Invalid
-from packeton.web.addresses import Addresses
+from packeton.web.addresses import Addresses, Network, ranges
 
 __all__ = ["Hidden", "Protection"]
 
@@ -31,11 +30,6 @@ class Hidden:
 NOT_FOUND = Hidden(status=404, content_type="application/json", body=b'{"error":"Not Found"}')
 
 
-def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    parts = (part.strip() for text in texts for part in text.split(","))
-    return tuple(ip_network(part, strict=False) for part in parts if part)
-
-
 @frozen(kw_only=True)
 class Protection:
     """
@@ -48,10 +42,10 @@ class Protection:
     addresses: Addresses
     page: bytes | None = None
     """What `/` shows instead."""
-    _allowed: tuple[IPv4Network | IPv6Network, ...] = field(init=False)
+    _allowed: tuple[Network, ...] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_allowed", _networks(self.settings.allow_ips))
+        object.__setattr__(self, "_allowed", ranges(self.settings.allow_ips))
 
     def hides(self, request: IRequest) -> Hidden | None:
         """Return what to answer when this request must not see what it asks for."""
@@ -79,14 +73,7 @@ class Protection:
         return "*" in hosts and not names & {host.removeprefix("!") for host in hosts if host.startswith("!")}
 
     def _by_address(self, request: IRequest) -> bool:
-        if not self._allowed:
-            return False
-        try:
-            address = ip_address(self.addresses.client(request).partition("%")[0])
-        except ValueError:
-            return True
-        known = getattr(address, "ipv4_mapped", None) or address
-        return not any(known in network for network in self._allowed)
+        return bool(self._allowed) and not self.addresses.is_within(request, self._allowed)
 
 
 def _is_composer(segments: list[str]) -> bool:
