@@ -31,7 +31,7 @@ __all__ = ["RedisLink", "RedisSignals"]
 log = Logger()
 
 PREFIX: Final = "packeton:"
-CALL_SECONDS: Final = 1.0
+CALL_SECONDS: Final = 2.0
 """Requests wait for this, while Redis stands still."""
 REST_SECONDS: Final = 1.0
 CONNECT_SECONDS: Final = 5

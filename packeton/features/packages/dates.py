@@ -16,7 +16,7 @@ __all__ = ["Dated", "Dates"]
 
 log = Logger()
 
-PATIENCE_SECONDS: Final = 1.0
+PATIENCE_SECONDS: Final = 3.0
 """How long a client waits for a date; it can do without."""
 
 
