@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from attrs import asdict, define, evolve, field, frozen
@@ -102,6 +102,9 @@ class UpdateResult:
     """Trying again soon may help."""
 
 
+DELETED_MEANWHILE: Final = UpdateResult(outcome=Outcome.DELETED, message="The package was deleted meanwhile.")
+
+
 @define
 class _Run:
     """One update under way."""
@@ -150,14 +153,16 @@ class Updates:
         try:
             report = await self._read(run)
             await self._finish(run, report)
-        except NotFound:
-            if await self._packages.get(package.id) is None:
-                return UpdateResult(outcome=Outcome.DELETED, message="The package was deleted meanwhile.")
-            raise
         except PacketonError as error:
+            if await self._packages.get(package.id) is None:
+                return DELETED_MEANWHILE
+            if isinstance(error, NotFound):
+                raise
             return await self._failed(run, error)
         finally:
             await self._publish(run)
+        if await self._packages.get(package.id) is None:
+            return DELETED_MEANWHILE
         result = await self._completed(run, first=package.crawled_at is None)
         await self._look_over(run, report)
         return result

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from packeton.errors import Invalid, UpstreamFailed, VcsFailed, VcsReason
+from packeton.errors import Conflict, Invalid, UpstreamFailed, VcsFailed, VcsReason
 from packeton.features.packages.updating import Outcome, UpdateRequest, Updates
 from packeton.interfaces.packages import Package, RepoType
 from packeton.interfaces.sources import (
@@ -224,6 +224,15 @@ class UpdateTests(UpdatingTestCase):
             self.assertEqual(expected, (result.outcome, result.may_pass))
         self.ok(self.packages.remove(self.package.id, self.now))
         self.assertEqual(Outcome.DELETED, self.run_update().outcome)
+
+    def test_deleted_meanwhile(self) -> None:
+        """Whatever a package that is deleted while it is read runs into, it is gone, and nobody is told of a failure."""
+        for error in (Conflict("a version of no package"), VcsFailed("gone", reason=VcsReason.GONE), None):
+            self.source.error = error
+            self.source.meanwhile = lambda: self.ok(self.packages.remove(self.package.id, self.now))
+            self.assertEqual((Outcome.DELETED, []), (self.run_update().outcome, self.events))
+            self.source.meanwhile = lambda: None
+            self.make()
 
     def test_forced(self) -> None:
         """Everything is read again; what did not change moves nothing; both flags work together."""
