@@ -129,7 +129,7 @@ def api_routes(
         PackageApi(gate, changes, addresses, api.submitting, api.editing, api.viewing, api.dependents, api.changelogs),
         UploadApi(gate, api.pushing, packages.library, packages.upload_files, store.in_thread, changes),
         StatisticsApi(gate, addresses, api.statistics, api.editing, api.viewing),
-        ImportApi(gate, api.importing),
+        ImportApi(gate, changes, api.importing),
         PrecheckApi(changes, addresses, api.prechecks),
         MarkApi(changes, api.marking),
         FavouriteApi(gate, changes, api.favourites, api.editing),

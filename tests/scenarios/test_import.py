@@ -7,6 +7,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlencode
 
 from attrs import evolve
 
@@ -96,6 +97,21 @@ class ImportTests(PackagesTestCase):
         for document, field in (({}, "url"), ({"url": "http://u:p@h"}, "url"), ({"repositories": "x", "clone": "api"}, "clone"), ({"repositories": "x", "odd": 1}, "odd")):
             status, found = self.ask(document)
             self.assertEqual((400, True), (status, field in found), found)
+
+    def test_check(self) -> None:
+        """The reference's check: what an import would take, by JSON or a form; what is wrong is told as reasons."""
+        form, plain = "application/x-www-form-urlencoded", "application/json"
+        order = {"repositories": f"{self.git.url('acme/known')}\n/srv/git/a", "limit": "9", "credentials": ""}
+        for kind, body in ((form, urlencode(order)), (plain, json.dumps({**order, "limit": 9}))):
+            answer = self.get("/import/fetch-info", "admin", "POST", body.encode(), Content_Type=kind)
+            self.assertEqual((200, "success"), (answer.status, answer.json()["status"]), answer.body)
+            self.assertEqual(["acme/known", None], [one["package"] for one in answer.json()["urls"]])
+        for wrong, why in (({}, "url: "), ({"repositories": "x", "limit": "x"}, "limit: "), ({"url": f"{self.upstream}/none"}, "none")):
+            answer = self.get("/import/fetch-info", "admin", "POST", json.dumps(wrong).encode(), Content_Type=plain)
+            self.assertEqual((200, "error"), (answer.status, answer.json()["status"]))
+            self.assertIn(why, answer.json()["reason"][0])
+        for user, status in (("dev", 403), (None, 401)):
+            self.assertEqual(status, self.get("/import/fetch-info", user, "POST", b"{}", Content_Type=plain).status)
 
     def test_composer(self) -> None:
         """A repository behind a login, on the console, in preview and over HTTP; the password is not kept."""

@@ -12,7 +12,7 @@ from tests.scenarios.test_packages import TOKEN
 from tests.support.people import Browser, Records
 
 EXAMPLES = 6
-UNHELPFUL = frozenset({"createPackage", "deletePackage", "deleteVersion", "deleteUser", "createUser", "importPackages"})
+UNHELPFUL = frozenset({"createPackage", "deletePackage", "deleteVersion", "deleteUser", "createUser", "importPackages", "checkImport"})
 """Operations that ask other servers, or remove what the others need."""
 
 

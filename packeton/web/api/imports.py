@@ -8,12 +8,14 @@ from twisted.web.iweb import IRequest
 from packeton.core.access.identities import Role, Scope
 from packeton.core.composer.credentials import origin_of
 from packeton.core.composer.imports import Clone, addresses_in
-from packeton.errors import Invalid, InvalidFields
+from packeton.errors import Invalid, InvalidFields, UpstreamFailed
 from packeton.features.packages.importing import Importing, ImportOrder
 from packeton.web.access import Gate
 from packeton.web.api.answers import send_fields, send_json
 from packeton.web.api.forms import Form, flag, text
-from packeton.web.bodies import read_json_object
+from packeton.web.api.prechecks import refused, token_in
+from packeton.web.bodies import read_fields, read_json_object
+from packeton.web.changing import ChangeGate
 
 __all__ = ["ImportApi"]
 
@@ -23,13 +25,15 @@ MAX_ID = 2**31
 class ImportApi:
     """For administrators."""
 
-    def __init__(self, gate: Gate, importing: Importing) -> None:
+    def __init__(self, gate: Gate, changes: ChangeGate, importing: Importing) -> None:
         self._gate = gate
+        self._changes = changes
         self._importing = importing
 
     def install(self, app: Klein) -> None:
-        """Add the route to *app*."""
+        """Add these routes to *app*."""
         app.route("/api/import", methods=["POST"])(self.submit)
+        app.route("/import/fetch-info", methods=["POST"])(self.look)
 
     async def submit(self, request: IRequest) -> bytes:
         """With `preview` the addresses, and which we have; else the job that imports them."""
@@ -39,11 +43,26 @@ class ImportApi:
         except InvalidFields as error:
             return send_fields(request, error)
         if preview:
-            found = await self._importing.candidates(order)
-            urls = [{"url": one.url, "package": one.package, "problem": one.problem} for one in found]
-            return send_json(request, {"status": "success", "urls": urls})
+            return await self._preview(request, order)
         job = await self._importing.submit(order, caller.identity)
         return send_json(request, {"status": "success", "job": job.id}, 202)
+
+    async def look(self, request: IRequest) -> bytes:
+        """The same as with `preview`, for the form before it is sent: R28 of contract 02."""
+        fields = read_fields(request)
+        await self._changes.caller(request, scope=Scope.PACKAGES_ALL, role=Role.ADMIN, form_token=token_in(fields))
+        form = Form({name: value for name, value in fields.items() if name != "_token"})
+        try:
+            return await self._preview(request, _order(form)[0])
+        except Invalid as error:
+            return refused(request, error)
+        except UpstreamFailed as error:
+            return refused(request, Invalid(str(error)))
+
+    async def _preview(self, request: IRequest, order: ImportOrder) -> bytes:
+        found = await self._importing.candidates(order)
+        urls = [{"url": one.url, "package": one.package, "problem": one.problem} for one in found]
+        return send_json(request, {"status": "success", "urls": urls})
 
 
 def _order(form: Form) -> tuple[ImportOrder, bool]:
@@ -88,6 +107,8 @@ def _clone(value: Any) -> Clone:
 
 
 def _number(value: Any) -> int | None:
+    if isinstance(value, str) and (value == "" or (value.isascii() and value.isdecimal())):  # a form's
+        value = int(value[:10]) if value else None
     if value is not None and (type(value) is not int or not 0 < value < MAX_ID):
         raise Invalid("must be a number from 1")
     return None if value is None else int(value)

@@ -14,7 +14,7 @@ from packeton.web.api.replies import reply
 from packeton.web.bodies import read_fields
 from packeton.web.changing import ChangeGate
 
-__all__ = ["PrecheckApi"]
+__all__ = ["PrecheckApi", "refused", "token_in"]
 
 
 class PrecheckApi:
@@ -34,12 +34,12 @@ class PrecheckApi:
         """The name that a package would have, and packages with names like it."""
         fields = read_fields(request)
         caller = await self._changes.caller(
-            request, scope=Scope.PACKAGES_ALL, role=Role.MAINTAINER, form_token=_token(fields)
+            request, scope=Scope.PACKAGES_ALL, role=Role.MAINTAINER, form_token=token_in(fields)
         )
         try:
             seen = await self._prechecks.look({**_plain(fields), "repoType": kind}, caller.identity)
         except Invalid as error:
-            return _refused(request, error)
+            return refused(request, error)
         base = self._addresses.base_url(request)
         similar = [{"name": name, "url": f"{base}/packages/{name}"} for name in seen.similar]
         return reply(request, {"status": "success", "name": seen.name, "similar": similar, "details": []})
@@ -48,16 +48,17 @@ class PrecheckApi:
         """The files that the patterns of a mono-repo find."""
         fields = read_fields(request)
         caller = await self._changes.caller(
-            request, scope=Scope.PACKAGES_ALL, role=Role.MAINTAINER, form_token=_token(fields)
+            request, scope=Scope.PACKAGES_ALL, role=Role.MAINTAINER, form_token=token_in(fields)
         )
         try:
             files = await self._prechecks.found_in(_plain(fields), caller.identity)
         except Invalid as error:
-            return _refused(request, error)
+            return refused(request, error)
         return reply(request, {"status": "success", "files": list(files)})
 
 
-def _token(fields: Mapping[str, Any]) -> str | None:
+def token_in(fields: Mapping[str, Any]) -> str | None:
+    """Return the token of a form."""
     token = fields.get("_token")
     return token if isinstance(token, str) else None
 
@@ -66,7 +67,8 @@ def _plain(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in fields.items() if name not in {"_token", "repoType"}}
 
 
-def _refused(request: IRequest, error: Invalid) -> bytes:
+def refused(request: IRequest, error: Invalid) -> bytes:
+    """Answer with what is wrong, as a check does: 200."""
     by_field = error.fields if isinstance(error, InvalidFields) else {}
     reasons = [f"{name}: {text}" for name, text in by_field.items()] or [str(error)]
     return reply(request, {"status": "error", "reason": reasons})
