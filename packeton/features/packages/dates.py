@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from packeton.errors import StorageFailed
 from packeton.features.caching.flights import Flights
 
-__all__ = ["Dated", "Dates"]
+__all__ = ["PATIENCE_SECONDS", "Dated", "Dates"]
 
 log = Logger()
 
