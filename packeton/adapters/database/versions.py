@@ -1,11 +1,11 @@
 """VersionRecords: the versions of our own packages, the refs they were read from, the references they had."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import define, evolve
-from sqlalchemy import Connection, Row, bindparam, delete, insert, literal, select, update
+from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, delete, insert, literal, select, update
 from zope.interface import implementer
 
 from packeton.adapters.database.batches import batches
@@ -32,10 +32,19 @@ SECOND = timedelta(seconds=1)
 MAX_TOLD = 400
 """Releases that are removed at once of which is told what they were."""
 UNREAD = [column for column in versions.c if column.name != "document"]
-REPLACE = update(versions).where(versions.c.id == bindparam("this_id"))
 KEY = ("package_id", "reference", "normalized")
 THIS = tuple(f"this_{name}" for name in KEY)
+SOME: BindParameter[Any] = bindparam("some", expanding=True)
+PACKAGES: BindParameter[Any] = bindparam("packages", expanding=True)
+# What a crawl needs for each batch is made once: making a statement takes longer than running it.
+OF_REFS = select(*UNREAD).where(versions.c.owner_id == bindparam("owner"), versions.c.ref.in_(SOME))
+OF_NAMES = select(versions).where(versions.c.package_id.in_(PACKAGES), versions.c.normalized.in_(SOME))
+REPLACE = update(versions).where(versions.c.id == bindparam("this_id"))
+SEEN = select(*(references.c[name] for name in KEY)).where(
+    references.c.package_id.in_(PACKAGES), references.c.reference.in_(SOME)
+)
 SEE_AGAIN = update(references).where(*(references.c[name] == bindparam(f"this_{name}") for name in KEY))
+FORGET_REFS = delete(refs).where(refs.c.package_id == bindparam("package"), refs.c.ref.in_(SOME))
 KEPT_CONTENTS = 200
 """Contents of one document whose dates are remembered."""
 STORED = (
@@ -169,7 +178,7 @@ class VersionRecords:
             changes: list[Change] = []
             for some in batches(gone):
                 changes += _remove_of_refs(connection, owner_id, some, frozenset())
-                connection.execute(delete(refs).where(refs.c.package_id == owner_id, refs.c.ref.in_(some)))
+                connection.execute(FORGET_REFS, {"package": owner_id, "some": some})
             if changes:  # another ref may have stood back for one that is gone
                 connection.execute(delete(refs).where(refs.c.package_id == owner_id, refs.c.skipped))
             return changes
@@ -273,10 +282,8 @@ def _remove_of_refs(
     connection: Connection, owner_id: int, gone: Sequence[str], kept: Collection[tuple[int, str]]
 ) -> list[Change]:
     """Remove the versions that came from these refs, but for those in *kept*."""
-    here = (versions.c.owner_id == owner_id) & versions.c.ref.in_(gone)
-    rows = [
-        row for row in connection.execute(select(*UNREAD).where(here)) if (row.package_id, row.normalized) not in kept
-    ]
+    found = connection.execute(OF_REFS, {"owner": owner_id, "some": gone})
+    rows = [row for row in found if (row.package_id, row.normalized) not in kept]
     releases = [row.id for row in rows if not row.hidden and not row.is_dev][:MAX_TOLD]
     last = {}
     for some in batches(releases):
@@ -317,18 +324,17 @@ def _store(
     return changes
 
 
-def _held(connection: Connection, keys: Iterable[tuple[int, str]]) -> Mapping[tuple[int, str], Row[Any]]:
+def _held(connection: Connection, keys: Collection[tuple[int, str]]) -> Mapping[tuple[int, str], Row[Any]]:
     """Return the rows of these versions."""
-    wanted: dict[int, list[str]] = {}
-    for package_id, normalized in keys:
-        wanted.setdefault(package_id, []).append(normalized)
-    found = {}
-    for package_id, names in wanted.items():
-        for some in batches(names):
-            here = (versions.c.package_id == package_id) & versions.c.normalized.in_(some)
-            for row in connection.execute(select(versions).where(here)):
-                found[package_id, row.normalized] = row
-    return found
+    rows = _crossed(connection, OF_NAMES, keys)
+    return {(row.package_id, row.normalized): row for row in rows}
+
+
+def _crossed(connection: Connection, statement: Select[Any], keys: Collection[tuple[int, str]]) -> Iterator[Row[Any]]:
+    """Yield the rows of all packages of *keys* with all its names: each ref of a mono-repo has most of its packages."""
+    for package_ids in batches(sorted({package_id for package_id, _ in keys})):
+        for some in batches(sorted({name for _, name in keys})):
+            yield from connection.execute(statement, {"packages": package_ids, "some": some})
 
 
 DRAFTED = (
@@ -344,15 +350,8 @@ def _note_references(connection: Connection, drafts: Iterable[VersionDraft], at:
         for draft in drafts
         if draft.dist_reference is not None
     }
-    by_package: dict[int, set[str]] = {}
-    for package_id, reference, _ in wanted:
-        by_package.setdefault(package_id, set()).add(reference)
-    held: set[tuple[int, str, str]] = set()
-    for package_id, names in by_package.items():
-        for some in batches(sorted(names)):
-            here = (references.c.package_id == package_id) & references.c.reference.in_(some)
-            chosen = select(references.c.package_id, references.c.reference, references.c.normalized).where(here)
-            held.update((row.package_id, row.reference, row.normalized) for row in connection.execute(chosen))
+    rows = _crossed(connection, SEEN, [key[:2] for key in wanted])
+    held = {(row.package_id, row.reference, row.normalized) for row in rows}
     seen = [dict(zip(THIS, key, strict=True)) | values for key, values in wanted.items() if key in held]
     new = [dict(zip(KEY, key, strict=True)) | values for key, values in wanted.items() if key not in held]
     if seen:
@@ -385,7 +384,7 @@ def _note_refs(connection: Connection, owner_id: int, outcomes: Sequence[RefOutc
         for outcome in outcomes
     }
     for some in batches(sorted(rows)):
-        connection.execute(delete(refs).where(refs.c.package_id == owner_id, refs.c.ref.in_(some)))
+        connection.execute(FORGET_REFS, {"package": owner_id, "some": some})
     if rows:
         connection.execute(insert(refs), list(rows.values()))
 

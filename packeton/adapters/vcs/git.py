@@ -1,11 +1,11 @@
 """An open git checkout: refs, trees and files out of our bare copy, by dulwich."""
 
+import os
 import stat
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from dulwich.objects import ObjectID, hex_to_sha, parse_tree
@@ -193,9 +193,11 @@ class GitCheckout(Checkout):
                 offset = pack.index.object_offset(hex_to_sha(ObjectID(identity)))
             except KeyError:
                 continue
-            with Path(pack.data.path).open("rb") as file:
-                file.seek(offset)
-                head = file.read(10)
+            file = os.open(pack.data.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                head = os.pread(file, 10, offset)
+            finally:
+                os.close(file)
             size, shift = head[0] & 0x0F, 4  # Source: gitformat-pack(5): three bits of the first byte are the type
             for before, byte in pairwise(head):
                 if not before & 0x80:

@@ -42,9 +42,9 @@ class VcsBounds:
     max_files: int = 500_000
     max_archive_bytes: int = 2 * 2**30
     """Of an archive, before compression."""
-    batch_refs: int = 50
+    batch_refs: int = 25
     """What the server takes at once: milliseconds in which it answers nobody."""
-    batch_readings: int = 50
+    batch_readings: int = 25
     batch_bytes: int = 4 * 2**20
 
 

@@ -9,7 +9,7 @@ and says why.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -194,26 +194,14 @@ class Updates:
         return report
 
     async def _store(self, run: _Run, findings: Sequence[Finding]) -> None:
-        outcomes = []
         for finding in findings:
-            names = Names(run.family, run.package, finding)
-            for new in names.missing():
+            for new in Names(run.family, run.package, finding).missing():
                 await self._add_child(run, new)
-            versions, problems = names.drafts()
-            problems = [legible(problem) for problem in (*finding.problems, *problems)]
-            for problem in problems:
-                run.log(f"{finding.ref}: {problem}")
-            if versions:
-                run.good.add(finding.ref)
-            outcomes.append(
-                RefOutcome(
-                    ref=finding.ref,
-                    commit=finding.commit,
-                    versions=tuple(versions),
-                    problem="\n".join(problems) or None,
-                    skipped=not versions and not problems,
-                )
-            )
+        outcomes = await self._in_thread(_outcomes, run.family, run.package, findings)
+        for outcome in outcomes:
+            for problem in outcome.problem.split("\n") if outcome.problem else ():
+                run.log(f"{outcome.ref}: {problem}")
+        run.good.update(outcome.ref for outcome in outcomes if outcome.versions)
         changes = await self._versions.apply(run.package.id, outcomes, run.at)
         for change in changes:
             run.log(f"{change.kind.capitalize()} {run.family.name_of(change.package_id)} {change.version}")
@@ -308,8 +296,7 @@ class Updates:
     async def _publish(self, run: _Run) -> None:
         """Let everybody see what changed, from now on: since the run began clients may have asked what is new."""
         now = self._now()
-        for package_id in sorted({change.package_id for change in run.changes}):
-            mine = [change for change in run.changes if change.package_id == package_id]
+        for package_id, mine in sorted(_by_package(run.changes).items()):
             await self._packages.touch(
                 package_id,
                 stable=any(not change.is_dev for change in mine),
@@ -321,11 +308,12 @@ class Updates:
 
     async def _completed(self, run: _Run, *, first: bool) -> UpdateResult:
         problems = await self._versions.problems(run.package.id)
+        changes = _by_package(run.changes)
         for member in run.family.members():
-            mine = tuple(change for change in run.changes if change.package_id == member.id)
+            mine = changes.get(member.id, ())
             if mine or (first and member.id == run.package.id):
                 kind = EventKind.PERSISTED if first else EventKind.REFRESHED
-                await self.tell(PackageEvent(kind=kind, package=member, changes=mine))
+                await self.tell(PackageEvent(kind=kind, package=member, changes=tuple(mine)))
         told = _told_of(problems, run.package.name)
         result = UpdateResult(
             outcome=Outcome.FAILED, message=told or "", changes=tuple(run.changes), problems=len(problems)
@@ -389,6 +377,31 @@ class Updates:
                 await listener(event)
             except Exception:
                 log.failure("What happened to {name} could not be told", name=event.package.name)
+
+
+def _outcomes(family: Family, package: Package, findings: Sequence[Finding]) -> Sequence[RefOutcome]:
+    """Return what is to be stored. Not for the reactor's thread: requests would wait for it."""
+    outcomes = []
+    for finding in findings:
+        versions, problems = Names(family, package, finding).drafts()
+        problems = [legible(problem) for problem in (*finding.problems, *problems)]
+        outcomes.append(
+            RefOutcome(
+                ref=finding.ref,
+                commit=finding.commit,
+                versions=tuple(versions),
+                problem="\n".join(problems) or None,
+                skipped=not versions and not problems,
+            )
+        )
+    return outcomes
+
+
+def _by_package(changes: Sequence[Change]) -> Mapping[int, Sequence[Change]]:
+    found: dict[int, list[Change]] = {}
+    for change in changes:
+        found.setdefault(change.package_id, []).append(change)
+    return found
 
 
 def _told_of(problems: Sequence[RefProblem], name: str) -> str | None:

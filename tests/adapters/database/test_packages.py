@@ -155,6 +155,20 @@ class VersionTests(RecordsTestCase):
         described = {json.loads(version.document)["description"] for version in self.ok(self.versions.of_package(self.package.id))}
         self.assertEqual({"second"}, described)
 
+    def test_many_packages_at_once(self) -> None:
+        """A ref of a mono-repo takes few statements, however many packages it has; each keeps what is its own."""
+        made = [self.ok(self.packages.create(package(f"acme/p{number}"))) for number in range(20)]
+        first = [draft(one.id, "1.0", "1.0.0.0", A) for one in made]
+        second = [draft(one.id, f"1.{number % 2}", f"1.{number % 2}.0.0", B) for number, one in enumerate(made)]
+        for drafts in (first, second):
+            with counted(self.database.engine) as asked:
+                changes = self.apply(outcome("tag:1.0", drafts[0].reference, *drafts))
+            self.assertLess(max(asked.values()), 5, asked)
+        kinds = Counter(changes)
+        self.assertEqual({(ChangeKind.REMOVED, "1.0.0.0"): 10, (ChangeKind.CHANGED, "1.0.0.0"): 10, (ChangeKind.ADDED, "1.1.0.0"): 10}, kinds)
+        for one, now in zip(made, second, strict=True):
+            self.assertEqual([now.normalized], [found.normalized for found in self.ok(self.versions.index(one.id))])
+
     def test_chosen(self) -> None:
         """Versions by their ids, and the default branch's; hidden ones and those that are gone are missing."""
         self.apply(

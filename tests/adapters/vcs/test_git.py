@@ -162,7 +162,7 @@ class CrawlTests(CheckoutsTestCase):
         lines = "".join(f"create refs/tags/1.0.{number} {sha}\n" for number in range(450))
         repository.git("update-ref", "--stdin", text=lines.encode())
         crawl, readings = await self.crawl(f"{self.serve().url}/lib.git")
-        self.assertEqual((451, 451, [50] * 9 + [1]), (len(crawl.refs), len(readings), self.batches))
+        self.assertEqual((451, 451, [25] * 18 + [1]), (len(crawl.refs), len(readings), self.batches))
 
     async def test_monorepo(self) -> None:
         """Globs find directories on the default branch; each ref has those that it has."""
