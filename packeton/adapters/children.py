@@ -124,7 +124,8 @@ class _Child:
         except MemoryError:
             return Failed(ChildFailed("it took more memory than is allowed"), None, _memory_bytes())
         except Exception as error:  # the parent must know; what it is told goes to the log, not to a client
-            wrapped = ChildFailed(f"it failed unexpectedly ({type(error).__name__})")
+            why = getattr(error, "strerror", None) or type(error).__name__  # a full disk, say; no paths
+            wrapped = ChildFailed(f"it failed unexpectedly ({why})")
             return Failed(wrapped, traceback.format_exc()[-8000:], _memory_bytes())
 
     def _send(self, message: Any) -> None:

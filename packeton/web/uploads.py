@@ -9,6 +9,7 @@ many uploads are on their way at once, and none is larger than the settings allo
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from os import SEEK_END
 from pathlib import Path
@@ -86,8 +87,12 @@ class UploadSink:
             self._refusal = TooLarge(TOO_LARGE)
             self._wake()
         if self._refusal is None and self._file is not None:
-            self._file.seek(0, SEEK_END)
-            self._file.write(data)
+            try:
+                self._file.seek(0, SEEK_END)
+                self._file.write(data)
+            except OSError as error:
+                self._refusal = _not_kept(error)
+                self._wake()
         return len(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -103,10 +108,13 @@ class UploadSink:
         return b"" if self._file is None else self._file.read(size)
 
     def take(self) -> Path:
-        """Return the file, which is the caller's from now on."""
+        """Return the file, which is the caller's from now on. Raises StorageFailed."""
         assert self._file is not None, "who waited for it knows that it came"
         assert self._path is not None, "it has a file"
-        self._file.flush()
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise _not_kept(error) from error
         self._taken = True
         return self._path
 
@@ -116,7 +124,8 @@ class UploadSink:
             return
         self._closed = True
         if self._file is not None and self._path is not None:
-            self._file.close()
+            with suppress(OSError):  # what it has buffered still
+                self._file.close()
             if not self._taken:
                 self._path.unlink(missing_ok=True)
         self._ended()
@@ -125,6 +134,10 @@ class UploadSink:
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
             waiter.callback(None)
+
+
+def _not_kept(error: OSError) -> StorageFailed:
+    return StorageFailed(f"cannot keep an upload: {error.strerror}")
 
 
 @define
@@ -154,7 +167,7 @@ class UploadPlaces:
         except StorageFailed as error:
             return self._refused(error, wanted)
         except OSError as error:
-            return self._refused(StorageFailed(f"cannot keep an upload: {error.strerror}"), wanted)
+            return self._refused(_not_kept(error), wanted)
         self._open += 1
         return sink
 
@@ -221,7 +234,7 @@ def _split(content: IO[bytes], boundary: bytes, store: IFileStore, wanted: str) 
         raise Invalid("the form is malformed, or has too many fields") from error
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise StorageFailed(f"cannot keep an upload: {error.strerror}") from error
+        raise _not_kept(error) from error
     except BaseException:
         draft.unlink(missing_ok=True)
         raise

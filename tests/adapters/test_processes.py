@@ -133,6 +133,8 @@ class WorkTests(PoolTestCase):
         self.assertIs(VcsReason.GONE, gone.reason)
         other = await self.assertFailure(self.begin(pool, fail, ZeroDivisionError("secret"))[0], ChildFailed)
         self.assertEqual("it failed unexpectedly (ZeroDivisionError)", str(other))
+        full = await self.assertFailure(self.begin(pool, fail, OSError(28, "No space left on device", "/secret"))[0], ChildFailed)
+        self.assertEqual("it failed unexpectedly (No space left on device)", str(full))
         self.assertEqual(3, await pool.run(add, 1, 2, within=LONG))
 
     async def test_not_to_be_sent(self) -> None:

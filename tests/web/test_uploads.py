@@ -1,5 +1,7 @@
 """Uploads on their way to the disk: bodies, forms, and what is left when they break off."""
 
+import errno
+import io
 import tempfile
 from collections.abc import Callable
 from itertools import count
@@ -187,6 +189,26 @@ class UploadTests(SynchronousTestCase):
             lost()
             self.assertEqual(0, self.left())
         self.assertEqual([], self.received)
+
+    def test_full_disk(self) -> None:
+        """An upload that cannot be written is answered, also where the disk says so late; its place is free again."""
+
+        class Full(io.BytesIO):
+            def write(self, data: Any) -> int:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        class Late(io.BytesIO):
+            def flush(self) -> None:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+            def close(self) -> None:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        for file in (Full, Full, Full, Late, Late):
+            self.patch(Path, "open", lambda *_, file=file: file())
+            answer = self.send(b"z" * 900)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 500"), answer)
+        self.assertEqual(0, self.left())
 
     def test_malformed(self) -> None:
         """A body or head that cannot be read is answered once, also while a route waits; nothing is left."""
