@@ -30,6 +30,7 @@ from packeton.errors import (
     UpstreamRefused,
     UpstreamTimedOut,
 )
+from packeton.web.addresses import IMountPoint
 
 __all__ = [
     "FORBIDDEN",
@@ -132,7 +133,9 @@ def _send(request: IRequest, status: int, body: dict[str, Any]) -> bytes:
 
 def _is_problem(request: IRequest) -> bool:
     """Say if what is missing here is a problem in the reference too: mirrors, users and groups, but not packages."""
-    path = request.postpath or []
+    mounted: Any = IMountPoint(request, None)
+    below = 0 if mounted is None else mounted.path.count("/")
+    path = [part for part in (*(request.prepath or []), *(request.postpath or [])) if part][below:]
     return path[:1] == [b"mirror"] or path[:2] in ([b"api", b"user"], [b"api", b"group"])
 
 

@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 from klein import Klein
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IRequest
+from twisted.web.resource import Resource
 from twisted.web.test.requesthelper import DummyRequest
 
 from packeton.errors import (
@@ -20,7 +22,9 @@ from packeton.errors import (
     Unauthenticated,
     UpstreamFailed,
 )
+from packeton.web.addresses import Addresses
 from packeton.web.errors import install, send_failure
+from packeton.web.root import PacketonResource
 from tests.support.wire import Wire
 
 TYPE = "https://tools.ietf.org/html/rfc2616#section-10"
@@ -34,9 +38,9 @@ def problem(status: int, title: str, detail: str | None = None) -> dict[str, Any
 class ErrorTests(SynchronousTestCase):
     """The body of an error."""
 
-    def told(self, error: PacketonError, *path: bytes) -> tuple[int, Any]:
+    def told(self, error: PacketonError) -> tuple[int, Any]:
         """Return status and body."""
-        request = DummyRequest(list(path or (b"x",)))
+        request = DummyRequest([b"x"])
         body = json.loads(send_failure(request, error))
         self.assertEqual([b"application/json"], request.responseHeaders.getRawHeaders(b"content-type"))
         return request.responseCode or 200, body
@@ -72,13 +76,37 @@ class ErrorTests(SynchronousTestCase):
 
     def test_missing(self) -> None:
         """A package that is hidden is one that is not there; what a mirror does not admit it may say."""
-        plain = {"status": "error", "message": "Not Found"}
-        for path in ((b"p2", b"acme", b"a.json"), (b"packages", b"acme", b"a.json"), (b"zipball",), (b"api", b"packages")):
-            self.assertEqual((404, plain), self.told(NotFound("hidden"), *path))
-        for path in ((b"mirror", b"up", b"p2"), (b"api", b"user", b"7"), (b"api", b"group", b"7")):
-            self.assertEqual((404, problem(404, "Not Found")), self.told(NotFound("hidden"), *path))
-        refused = self.told(NotAdmitted("acme/a is not approved yet"), b"mirror", b"up")
-        self.assertEqual((404, problem(404, "Not Found", "acme/a is not approved yet")), refused)
+        plain, refused = {"status": "error", "message": "Not Found"}, "acme/a is not approved yet"
+        for mounted in ("", "/composer"):
+            for path in ("p2/acme/a.json", "packages/acme/a.json", "zipball", "api/packages/acme/a", "sub/p2/mirror/a.json"):
+                self.assertEqual((404, plain), self.missed(mounted, path))
+            for path in ("mirror/up/p2/acme/a.json", "api/user/7", "api/group/7"):
+                self.assertEqual((404, problem(404, "Not Found")), self.missed(mounted, path))
+            self.assertEqual((404, problem(404, "Not Found", refused)), self.missed(mounted, "mirror/up/x", NotAdmitted(refused)))
+
+    def missed(self, mounted: str, path: str, error: PacketonError | None = None) -> tuple[int, Any]:
+        """Return what is answered where a route raises *error*, below our root at *mounted*."""
+
+        class Everything:
+            def install(self, app: Klein) -> None:
+                @app.route("/<path:path>")
+                def route(request: IRequest, path: str) -> bytes:
+                    raise error or NotFound("hidden")
+
+        addresses = Addresses(public_url=None, trusted_proxies=(), trusted_hosts=())
+        root: Any = PacketonResource(
+            routes=[Everything()], mounts={}, addresses=addresses, clock=Clock(), access_log=None, on_answer=lambda *_: None
+        )
+        for name in mounted.split("/")[:0:-1]:
+            above = Resource()
+            above.putChild(name.encode(), root)
+            root = above
+        wire = Wire(root)
+        try:
+            answer = wire.ask("GET", f"{mounted}/{path}")
+        finally:
+            wire.close()
+        return answer.status, answer.json()
 
     def test_routing(self) -> None:
         """An address that no route knows, a method that none takes, and a fault of ours are problems too."""
