@@ -326,8 +326,9 @@ class Originals:
         return [self._original(document, 1)]
 
     async def _known_root(self, name: PackageName) -> Root | None:
-        """Return the root as it was last read; None where it cannot be had and a document of *name* can."""
-        if self._root is not None:
+        """Return the root that we hold, however old; None where it cannot be had and a document of *name* can."""
+        held = await self._documents.held(self._root_request().key)
+        if self._root is not None and (held is None or held.sha256 == self._root[0]):
             return self._root[1]
         try:
             return await self.root()

@@ -103,6 +103,21 @@ class ChangedTests(MirrorTestCase):
                 self.assertEqual(held, by_number(list(versions_of(self.second("acme/front"), "acme/front"))))
                 self.assertIn(True, ["acme/front" in path for path in self.client.asked])
 
+    def test_changed_by_another(self) -> None:
+        """A root that another process fetched counts at once, also for who asks only for a package."""
+        for before, after in (("v1", "v2"), ("lazy", "v2"), ("v2", "v1")):
+            with self.subTest(before=before, after=after):
+                files = make_shape(after, BASE)
+                mine = self.build({**files, **make_shape(before, BASE)})
+                versions = set(by_number(list(versions_of(self.second("acme/front"), "acme/front"))))
+                self.client.files["/repo/packages.json"] = files["/repo/packages.json"]
+                self.client.dates["/repo/packages.json"] = "Wed, 15 Nov 2023 22:13:20 GMT"
+                self.assertTrue(self.now(self.reconfigure().refresh_root()))
+                self.mirror = mine
+                self.client.asked.clear()
+                self.assertEqual(versions, set(by_number(list(versions_of(self.second("acme/front"), "acme/front")))))
+                self.assertEqual(after == "v2", "/p2/acme/front.json" in self.client.asked)
+
 
 class FirstGenerationTests(MirrorTestCase):
     """Composer 1: lists with hashes, files of packages, or one document at a time."""
