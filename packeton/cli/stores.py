@@ -20,6 +20,7 @@ T = TypeVar("T")
 def on_reactor(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
     """Run `work(reactor)` on a reactor that ends with it; raises what it raises, Abort when interrupted."""
     outcome: list[T | Failure] = []
+    interrupted: list[Deferred[None]] = []
 
     async def run(reactor: Any) -> None:
         try:
@@ -27,9 +28,25 @@ def on_reactor(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
         except BaseException:  # react would print a traceback; the caller says it in one line
             outcome.append(Failure())
 
+    def begin(reactor: Any) -> Deferred[None]:
+        running = Deferred.fromCoroutine(run(reactor))
+
+        def interrupt() -> Deferred[None] | None:
+            """Let *work* end what it began: its threads would keep the process for ever."""
+            if running.called:
+                return None
+            ended: Deferred[None] = Deferred()
+            interrupted.append(ended)
+            running.addBoth(ended.callback)
+            running.cancel()
+            return ended
+
+        reactor.addSystemEventTrigger("before", "shutdown", interrupt)
+        return running
+
     with suppress(SystemExit):  # react always ends so
-        react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
-    if not outcome:
+        react(begin)
+    if interrupted or not outcome:
         raise click.Abort
     result = outcome[0]
     if isinstance(result, Failure):

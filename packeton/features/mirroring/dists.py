@@ -168,6 +168,8 @@ class Dists:
 
     async def _build(self, request: DistRequest, key: str, error: PacketonError) -> None:
         """Build what upstream does not give. Raises *error*, with why this was in vain where it was tried."""
+        if isinstance(error, NotFound):
+            error = NotHad(str(error))  # the client is told why
         if self.builder is None or isinstance(error, _Damaged):
             raise error
         self._recall(f"{key} built")

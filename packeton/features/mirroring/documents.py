@@ -89,6 +89,11 @@ class Document:
     content: bytes | None = None
     """The body, where it is at hand; else `Documents.content` reads it."""
 
+    @property
+    def digest(self) -> str | None:
+        """The `DocumentRequest.digest` that it was held against: another one than asked for in what is a makeshift."""
+        return _digest_of(self.entry)
+
 
 @define
 class Documents:

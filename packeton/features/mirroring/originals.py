@@ -184,10 +184,17 @@ class Originals:
             self._included = {digest: (providers, packages)}
         return self._included[digest]
 
-    async def file(self, included: Included, *, refresh: bool = False) -> Document:
-        """Return an included file."""
-        request = self._file_request(included)
-        return await (self._documents.refresh(request) if refresh else self._documents.find(request))
+    async def file(self, included: Included, *, exact: bool = False) -> Document:
+        """
+        Return an included file.
+
+        Args:
+            exact: Not the file as it was before, when the one that is named now cannot be had: raise UpstreamFailed.
+        """
+        document = await self._documents.find(self._file_request(included))
+        if exact and document.digest != included.digest:
+            raise UpstreamFailed(f"{included.url}: this file is named, and cannot be had")
+        return document
 
     async def content(self, document: Document) -> bytes:
         """Return the bytes of a document. Raises NotFound when they have gone."""
@@ -203,13 +210,13 @@ class Originals:
                 return digest
         return (await self._listing(document)).find(name) if root.document.get("providers") else None
 
-    async def splits(self, *, includes: bool = True) -> AsyncIterator[tuple[Document, Split]]:
+    async def splits(self, *, includes: bool = True, exact: bool = False) -> AsyncIterator[tuple[Document, Split]]:
         """Yield the root, if there are packages in it, and the files of packages that it includes, taken apart."""
         document = await self.root_document()
         if (await self.parsed(document)).inline:
             yield document, await self._split(document)
         for included in (await self.included())[1] if includes else ():
-            document = await self.file(included)
+            document = await self.file(included, exact=exact)
             yield document, await self._split(document)
 
     async def names(self) -> AsyncIterator[list[str]]:
@@ -228,7 +235,8 @@ class Originals:
         Yield names like `names`, each with the SHA-256 of its document where upstream tells it.
 
         Args:
-            refresh: Ask for a list that is no part of the root now, however fresh it is.
+            refresh: Ask for a list that is no part of the root now, however fresh it is; take no file of the root's as
+                it was before.
         """
         told = False
         async for names in self._names(await self.root(), refresh=refresh):
@@ -243,18 +251,18 @@ class Originals:
         if root.available is not None:
             yield ((name, None) for name in root.available)
             return
-        async for _, split in self.splits(includes=root.is_old):
+        async for _, split in self.splits(includes=root.is_old, exact=refresh):
             yield ((name, None) for name in split.packages)
         if root.has_listing:
-            async for listed in self.listed():
+            async for listed in self.listed(exact=refresh):
                 yield listed
         elif (template := root.template(Resource.LIST)) is not None:
             yield ((name, None) for name in await self._list(template, refresh=refresh))
 
-    async def listed(self) -> AsyncIterator[list[tuple[str, str]]]:
-        """Yield names with the SHA-256 of their documents, a provider file at once; the root's own come last."""
+    async def listed(self, *, exact: bool = False) -> AsyncIterator[list[tuple[str, str]]]:
+        """Yield names with the SHA-256 of their documents, a provider file (see `file`) at once; the root's last."""
         for included in (await self.included())[0]:
-            yield await self.listed_in(await self.file(included))
+            yield await self.listed_in(await self.file(included, exact=exact))
         yield await self.listed_in(await self.root_document())
 
     async def listed_in(self, document: Document) -> list[tuple[str, str]]:

@@ -9,7 +9,8 @@ from packeton.core.caching.modes import AllowList
 from packeton.core.composer.metadata import versions_of
 from packeton.core.composer.names import PackageName
 from packeton.core.composer.roots import Resource
-from packeton.errors import NotFound, UpstreamFailed
+from packeton.errors import NotFound, NotHad, UpstreamFailed
+from packeton.features.mirroring.dists import DistRequest
 from packeton.features.mirroring.policy import Policy, PolicyRules
 from tests.support.mirror import BASE, URL, MirrorTestCase
 from tests.support.shapes import PACKAGES, SHAPES, make_shape, versions_of_all, zips
@@ -291,6 +292,17 @@ class DistTests(MirrorTestCase):
                         reference = "" if letter is None else letter * 40
                         self.assertEqual(expected, self.dist(name, normalized, reference), (shape, name, normalized))
                 self.assertEqual(content["/zips/acme/front/c.zip"], self.dist("acme/front", "9999999-dev", "c" * 40))
+
+    def test_says_why(self) -> None:
+        """Who is told that a dist cannot be had is told why."""
+        self.build(make_shape("v2", BASE))
+        del self.client.files["/zips/acme/front/a.zip"]
+        name = PackageName.parse("acme/front")
+        for reference, why in (("a" * 40, "a.zip: upstream answered 404"), ("nosuch", "the metadata has no such version")):
+            with self.subTest(reference):
+                wanted = DistRequest(package=name, version="1.0.0.0", reference=reference, type="zip")
+                failure = self.failureResultOf(self.deferred(self.dists.open(wanted)), NotHad)
+                self.assertIn(why, str(failure.value))
 
     def test_mirrors_of_upstream(self) -> None:
         """Upstream's own mirror is tried first, and the dist's address after it."""

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from hashlib import sha1, sha256
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -13,7 +14,7 @@ from packeton.core.caching.decisions import SyncState
 from packeton.core.caching.modes import Mode
 from packeton.core.composer.names import PackageName
 from packeton.core.composer.patches import PatchStrategy
-from packeton.errors import Invalid, NotFound, UpstreamTimedOut
+from packeton.errors import Invalid, NotFound, UpstreamFailed, UpstreamTimedOut
 from packeton.features.mirroring.approvals import Approvals
 from packeton.features.mirroring.mirrors import MAX_NOTICES
 from packeton.features.mirroring.policy import Policy, PolicyRules
@@ -113,6 +114,30 @@ class ListingTests(_Synchronised):
         self.client.asked.clear()
         self.assertEqual("2.0.0", self.second("acme/b")["packages"]["acme/b"][0]["version"])
         self.assertEqual(0, sum(self.client.asked.values()))
+
+    def test_listed_file_is_away(self) -> None:
+        """A file that the root names ends the run with its address when it cannot be had, and is asked for by the next."""
+        for shape, word in (("v1", "outer"), ("satis", "include")):
+            with self.subTest(shape):
+                files = make_shape(shape, BASE)
+                self.start(files)
+                self.run_sync()
+                held = self.second("acme/front")
+                old = next(path for path in files if word in path)
+                content = files.pop(old) + b" "
+                kind = sha1 if shape == "satis" else sha256
+                before, after = old.rpartition("$")[2].removesuffix(".json"), kind(content).hexdigest()
+                files["/repo/packages.json"] = files["/repo/packages.json"].replace(before.encode(), after.encode())
+                self.client.dates["/repo/packages.json"] = "Wed, 15 Nov 2023 22:13:20 GMT"
+                self.restart()
+                run = self.deferred(self.sync.run())
+                for _ in range(100):
+                    self.cache.clock.advance(0.1)
+                self.assertIn("this file is named, and cannot be had", str(self.failureResultOf(run, UpstreamFailed).value))
+                self.assertEqual(held, self.second("acme/front"))
+                files[old.replace(before, after)] = content
+                self.cache.clock.advance(3600)
+                self.assertIsNone(self.run_sync().error)
 
     def test_list_is_asked_for(self) -> None:
         """A list of names is asked for by each run, however fresh our copy is; new packages are fetched."""
