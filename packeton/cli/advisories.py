@@ -8,12 +8,10 @@ import click
 from packeton.assembly.server import Parts
 from packeton.cli.accounts import as_json, print_json, print_table
 from packeton.cli.options import settings_options
-from packeton.cli.running import CONSOLE, with_parts
+from packeton.cli.running import CONSOLE, all_packages, package_named, with_parts
 from packeton.core.composer.advisories import Advisory
 from packeton.core.composer.advisory_forms import SEVERITIES, as_published
-from packeton.errors import NotFound
 from packeton.features.advisories.own import advisories_of
-from packeton.interfaces.packages import Package
 
 __all__ = ["advisory"]
 
@@ -46,7 +44,7 @@ def add(
     }  # fmt: skip
 
     async def work(parts: Parts, _: Any) -> Advisory:
-        return await parts.packages.advisories.write(await _found(parts, package), fields, CONSOLE)
+        return await parts.packages.advisories.write(await package_named(parts, package), fields, CONSOLE)
 
     written = with_parts(paths, data, work)
     if as_json:
@@ -63,8 +61,8 @@ def list_advisories(paths: tuple[str, ...], data: str | None, package: str | Non
     """List the advisories about PACKAGE, or about all packages."""
 
     async def work(parts: Parts, _: Any) -> Sequence[Advisory]:
-        names = [package] if package else await parts.packages.records.names()
-        return [one for name in names for one in advisories_of(await _found(parts, name))]
+        packages = [await package_named(parts, package)] if package else await all_packages(parts)
+        return [one for about in packages for one in advisories_of(about)]
 
     found = with_parts(paths, data, work)
     if as_json:
@@ -82,14 +80,7 @@ def remove(paths: tuple[str, ...], data: str | None, package: str, number: str) 
     """Take the advisory ID about PACKAGE back."""
 
     async def work(parts: Parts, _: Any) -> None:
-        await parts.packages.advisories.withdraw(await _found(parts, package), number, CONSOLE)
+        await parts.packages.advisories.withdraw(await package_named(parts, package), number, CONSOLE)
 
     with_parts(paths, data, work)
     click.echo(f"{number} about {package} was withdrawn")
-
-
-async def _found(parts: Parts, name: str) -> Package:
-    found = await parts.packages.records.find(name)
-    if found is None:
-        raise NotFound(f"there is no package {name}")
-    return found

@@ -12,11 +12,10 @@ from packeton.assembly.server import Parts
 from packeton.cli.console import ConsoleCommand
 from packeton.cli.options import settings_options
 from packeton.cli.packages import build_zips
-from packeton.cli.running import with_parts
-from packeton.errors import Invalid, NotFound
+from packeton.cli.running import all_packages, package_named, with_parts
+from packeton.errors import Invalid
 from packeton.features.packages.scheduling import SPREAD
 from packeton.features.packages.updating import UpdateRequest
-from packeton.interfaces.packages import Package
 from packeton.interfaces.queues import Job, Priority
 
 __all__ = ["clear_versions", "download_versions", "update_packages"]
@@ -41,10 +40,10 @@ def update_packages(
     async def work(parts: Parts, _: Any) -> Sequence[Job]:
         scheduling = parts.packages.scheduling
         if name is not None:
-            return [await scheduling.update(await _named(parts, name), request, priority=Priority.NOW)]
+            return [await scheduling.update(await package_named(parts, name), request, priority=Priority.NOW)]
         records = parts.packages.records
         if force:
-            found = [one for one in await _all(parts) if one.parent_id is None]
+            found = [one for one in await all_packages(parts) if one.parent_id is None]
         else:
             found = list(
                 await records.stale(now=parts.accounts.now(), interval_seconds=update_crawl_interval, limit=5000)
@@ -79,7 +78,7 @@ def clear_versions(paths: tuple[str, ...], data: str | None, *, force: bool, pat
 
     async def work(parts: Parts, _: Any) -> int:
         count = 0
-        for one in await _all(parts):
+        for one in await all_packages(parts):
             for version in await parts.packages.versions.index(one.id):
                 if not matching.search(f"{one.name} {version.version}"):
                     continue
@@ -99,22 +98,9 @@ def download_versions(paths: tuple[str, ...], data: str | None) -> None:
     """Build the archives of all versions; what cannot be built is skipped."""
 
     async def work(parts: Parts, _: Any) -> tuple[int, Sequence[str]]:
-        return await build_zips(parts, await _all(parts))
+        return await build_zips(parts, await all_packages(parts))
 
     built, failed = with_parts(paths, data, work)
     for line in failed:
         click.echo(line, err=True)
     click.echo(f"{built} archives are there, {len(failed)} cannot be built")
-
-
-async def _all(parts: Parts) -> Sequence[Package]:
-    records = parts.packages.records
-    found = [await records.find(name) for name in await records.names()]
-    return [one for one in found if one is not None]
-
-
-async def _named(parts: Parts, name: str) -> Package:
-    found = await parts.packages.records.find(name)
-    if found is None:
-        raise NotFound(f"there is no package {name}")
-    return found

@@ -12,7 +12,7 @@ from packeton.assembly.server import Parts
 from packeton.cli.accounts import as_json, print_json, print_table
 from packeton.cli.options import settings_options
 from packeton.cli.progress import steps
-from packeton.cli.running import CONSOLE, finished, with_parts
+from packeton.cli.running import CONSOLE, all_packages, finished, package_named, with_parts
 from packeton.core.access.identities import Identity
 from packeton.core.composer.versions import normalize
 from packeton.errors import Invalid, NotFound, PacketonError
@@ -111,7 +111,7 @@ def list_packages(paths: tuple[str, ...], data: str | None, vendor: str | None, 
     """List packages, with what is wrong with them."""
 
     async def work(parts: Parts, _: Any) -> Sequence[tuple[Package, int]]:
-        found = [one for one in await _found(parts, ()) if vendor is None or one.name.startswith(f"{vendor}/")]
+        found = [one for one in await all_packages(parts) if vendor is None or one.name.startswith(f"{vendor}/")]
         return [(one, len(await parts.packages.versions.index(one.id))) for one in found]
 
     found = with_parts(paths, data, work)
@@ -177,7 +177,7 @@ def build(paths: tuple[str, ...], data: str | None, name: str, version: str | No
     """Build the archives of a package, or of one VERSION, ahead of the first download."""
 
     async def work(parts: Parts, _: Any) -> tuple[int, Sequence[str]]:
-        return await build_zips(parts, await _found(parts, (name,)), version)
+        return await build_zips(parts, [await package_named(parts, name)], version)
 
     built, failed = with_parts(paths, data, work)
     click.echo(f"{built} archives are there")
@@ -220,15 +220,7 @@ def _of(references: Sequence[KnownReference], version_id: int) -> KnownReference
 
 async def _found(parts: Parts, names: Sequence[str]) -> Sequence[Package]:
     """Return these packages, or all. Raises NotFound naming the one that is not there."""
-    records = parts.packages.records
-    found = []
-    for name in names or await records.names():
-        one = await records.find(name)
-        if one is None and names:
-            raise NotFound(f"there is no package {name}")
-        if one is not None:
-            found.append(one)
-    return found
+    return [await package_named(parts, name) for name in names] if names else await all_packages(parts)
 
 
 async def _maintainer(parts: Parts, name: str) -> Identity:

@@ -1,6 +1,6 @@
 """Running a whole server's parts for one command, beside a server that may be running."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -11,10 +11,11 @@ from packeton.cli.options import read_settings
 from packeton.cli.progress import steps
 from packeton.cli.stores import on_reactor
 from packeton.core.access.identities import Identity, Role, with_implied
-from packeton.errors import PacketonError
+from packeton.errors import NotFound, PacketonError
+from packeton.interfaces.packages import Package
 from packeton.interfaces.queues import Job, JobStatus
 
-__all__ = ["CONSOLE", "finished", "with_parts"]
+__all__ = ["CONSOLE", "all_packages", "finished", "package_named", "with_parts"]
 
 T = TypeVar("T")
 
@@ -45,6 +46,21 @@ def with_parts(
             await packeton.services.stopService()
 
     return on_reactor(on_parts)
+
+
+async def package_named(parts: Parts, name: str) -> Package:
+    """Return a package of ours. Raises NotFound naming it."""
+    found = await parts.packages.records.find(name)
+    if found is None:
+        raise NotFound(f"there is no package {name}")
+    return found
+
+
+async def all_packages(parts: Parts) -> Sequence[Package]:
+    """Return all packages of ours, by name."""
+    records = parts.packages.records
+    found = [await records.find(name) for name in await records.names()]
+    return [one for one in found if one is not None]  # one may have been removed meanwhile
 
 
 async def finished(parts: Parts, reactor: Any, job: Job, title: str) -> Job:
