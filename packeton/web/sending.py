@@ -14,7 +14,7 @@ from packeton.interfaces.blobs import IBlob
 from packeton.web.responses import not_modified, request_fields, set_head
 from packeton.web.streaming import BlobSource, BytesSource, ChainedSource, Source, stream
 
-__all__ = ["YEAR", "send_blob", "send_file"]
+__all__ = ["send_blob", "send_file", "unchanging"]
 
 YEAR = 365 * 24 * 3600
 
@@ -32,14 +32,19 @@ async def send_file(
     """Send a file that never changes, or those parts that are asked for, or 304; close *blob* in any case."""
     etag, moment = f'"{sha256[:32]}"', stored_at.replace(microsecond=0)
     date = http_date(moment)
-    cache = f"{'public' if public else 'private'}, max-age={YEAR}, immutable"
-    set_head(request, {"Content-Type": content_type, "ETag": etag, "Last-Modified": date, "Cache-Control": cache})
+    head = {"Content-Type": content_type, "ETag": etag, "Last-Modified": date}
+    set_head(request, {**head, "Cache-Control": unchanging(public=public)})
     if not_modified(request, etag=etag, last_modified=moment):
         blob.close()
         request.setResponseCode(304)
         return b""
     await send_blob(request, blob, etag=etag, last_modified=date, content_type=content_type, clock=clock)
     return b""
+
+
+def unchanging(*, public: bool) -> str:
+    """Return the Cache-Control of what never changes; only what is *public* is for shared caches."""
+    return f"{'public' if public else 'private'}, max-age={YEAR}, immutable"
 
 
 async def send_blob(

@@ -12,7 +12,7 @@ from packeton.features.mirroring.directory import MirrorDirectory, reads_only
 from packeton.features.mirroring.dists import ArrivingDist, DistRequest, StoredDist
 from packeton.web.access import Gate
 from packeton.web.responses import set_head
-from packeton.web.sending import YEAR, send_file
+from packeton.web.sending import send_file, unchanging
 from packeton.web.streaming import stream
 
 __all__ = ["DistRoutes"]
@@ -59,8 +59,8 @@ class DistRoutes:
 
     async def _arriving(self, request: IRequest, dist: ArrivingDist, kind: str, *, public: bool) -> bytes:
         content_type = "application/zip" if kind == "zip" else "application/octet-stream"
-        cache = f"{'public' if public else 'private'}, max-age={YEAR}, immutable"
-        set_head(request, {"Content-Type": content_type, "X-Cache": "miss", "Cache-Control": cache})
+        head = {"Content-Type": content_type, "X-Cache": "miss"}
+        set_head(request, {**head, "Cache-Control": unchanging(public=public)})
         if dist.follower.size is not None:
             set_head(request, {"Content-Length": str(dist.follower.size)})
         if request.method == b"HEAD":
