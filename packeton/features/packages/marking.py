@@ -1,7 +1,8 @@
 """What people say of a package that its source does not: abandoned, archived, for whom, if it is read by itself."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from attrs import define, evolve, frozen
@@ -24,6 +25,7 @@ from packeton.interfaces.revisions import IRevisions, Subject
 
 __all__ = ["Marking", "Marks"]
 
+PATCHES: Final = "requirePatches"
 PACKAGIST: Final = re.compile(r"https?://(?:www\.)?packagist\.org/packages/([^/?#\s]+/[^/?#\s]+)/?")
 MAX_REPLACEMENT: Final = 191
 MAX_PATCHES: Final = 200
@@ -53,37 +55,17 @@ class Marks:
         Raises:
             InvalidFields: By field, what cannot be used.
         """
-        known = {*FIELDS, PATCHES}
-        wrong = {str(name)[:60]: "there is no such field" for name in document if name not in known}
+        wrong = {str(name)[:60]: "there is no such field" for name in document if name not in READERS}
         values: dict[str, Any] = {}
-        if PATCHES in document:
-            try:
-                values["require_patches"] = _patches(document[PATCHES])
-            except Invalid as error:
-                wrong[PATCHES] = str(error)
-        for name, ours in FIELDS.items():
-            value = document.get(name)
-            if name == "abandoned" and isinstance(value, str):
+        for name, read in READERS.items():
+            if name in document:
                 try:
-                    values |= {"abandoned": True, "replacement": _replacement(value)}
+                    values |= read(document[name])
                 except Invalid as error:
                     wrong[name] = str(error)
-            elif isinstance(value, bool):
-                values[ours] = value
-            elif name in document:
-                wrong[name] = "must be true or false" + (", or the name of a package" if name == "abandoned" else "")
         if wrong:
             raise InvalidFields(wrong)
         return cls(**values)
-
-
-PATCHES: Final = "requirePatches"
-FIELDS: Final = {
-    "abandoned": "abandoned",
-    "archived": "archived",
-    "visibleForAll": "visible_for_all",
-    "disabledUpdate": "disabled_update",
-}
 
 
 @define
@@ -130,6 +112,20 @@ def _marked(package: Package, marks: Marks) -> Package:
     return evolve(package, **changes, settings=settings)
 
 
+def _abandoned(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, str):
+        return {"abandoned": True, "replacement": _replacement(value)}
+    if not isinstance(value, bool):
+        raise Invalid("must be true or false, or the name of a package")
+    return {"abandoned": value}
+
+
+def _flag(ours: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, bool):
+        raise Invalid("must be true or false")
+    return {ours: value}
+
+
 def _patches(value: Any) -> Mapping[str, Mapping[str, str]]:
     """Read patches of requirements; null is none. Raises Invalid."""
     if not isinstance(value, Mapping | None) or len(value or ()) > MAX_PATCHES:
@@ -158,3 +154,13 @@ def _replacement(text: str) -> str:
     if not text or text.startswith(("http://", "https://")):
         return text
     return validate_package_name(text)
+
+
+READERS: Final[Mapping[str, Callable[[Any], Mapping[str, Any]]]] = {
+    PATCHES: lambda value: {"require_patches": _patches(value)},
+    "abandoned": _abandoned,
+    "archived": partial(_flag, "archived"),
+    "visibleForAll": partial(_flag, "visible_for_all"),
+    "disabledUpdate": partial(_flag, "disabled_update"),
+}
+"""By the name of a field, what it says. They raise Invalid."""
