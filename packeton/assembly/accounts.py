@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from attrs import define
 from twisted.application.service import MultiService, Service
@@ -51,6 +52,7 @@ log = Logger()
 class Accounts:
     """Everything about users, on the database of a store."""
 
+    reactor: Any
     now: Now
     revisions: Revisions
     users: UserRecords
@@ -84,6 +86,7 @@ def open_accounts(store: Store) -> Accounts:
         return await packages.find(name) is not None
 
     return Accounts(
+        reactor=store.reactor,
         now=now,
         revisions=revisions,
         users=users,

@@ -80,9 +80,8 @@ async def _external(settings: Settings, accounts: Accounts, name: str) -> Accoun
     """Return a user of a directory. Raises DirectoryFailed: none of those that could be asked knows the name."""
     if not settings.ldap.providers:
         return None
-    from twisted.internet import reactor
-
-    return await UserChain(accounts.users, directories_of(settings, reactor), settings.ldap.first).find(name)
+    directories = directories_of(settings, accounts.reactor)
+    return await UserChain(accounts.users, directories, settings.ldap.first).find(name)
 
 
 def _confirm(username: str, options: dict[str, Any]) -> None:
