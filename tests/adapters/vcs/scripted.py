@@ -3,12 +3,15 @@
 import os
 import shutil
 import socket
+import subprocess
 import tempfile
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
+from attrs import frozen
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -19,9 +22,19 @@ from packeton.adapters.threads import Threads
 from packeton.adapters.vcs.checkouts import Checkouts, VcsRules
 from packeton.errors import VcsFailed
 from packeton.interfaces.vcs import ArchiveOrder, BuiltArchive, Crawl, CrawlPlan, RefReading, VcsAccess
-from tests.support.vcs import GitHttp, GitRepository
+from tests.support.vcs import GitHttp, GitRepository, SshServer
 
 __all__ = ["CheckoutsTestCase"]
+
+
+@frozen(kw_only=True)
+class Ssh:
+    """An sshd that runs, as whom it is reached, and a key that it knows and one that it does not."""
+
+    server: SshServer
+    host: str
+    good: Path
+    bad: Path
 
 
 class CheckoutsTestCase(TestCase):
@@ -61,6 +74,18 @@ class CheckoutsTestCase(TestCase):
         server = GitHttp(self.folder / "local", **options).start()
         self.addCleanup(server.stop)
         return server
+
+    def serve_ssh(self) -> Ssh:
+        """Start a real sshd that lets in who has the one of two keys; skips where there is none."""
+        missing = SshServer.missing()
+        if missing is not None:
+            raise SkipTest(missing)
+        server = SshServer(self.folder / "sshd")
+        good, bad = server.key("good"), server.key("bad")
+        server.start(good)
+        self.addCleanup(server.stop)
+        user = subprocess.run(["id", "-un"], capture_output=True, check=True, text=True).stdout.strip()
+        return Ssh(server=server, host=f"{user}@127.0.0.1:{server.port}", good=good, bad=bad)
 
     async def crawl(self, access: VcsAccess | str, **plan: Any) -> tuple[Crawl, list[RefReading]]:
         readings: list[RefReading] = []

@@ -14,7 +14,7 @@ from packeton.errors import NotFound, VcsReason
 from packeton.interfaces.vcs import VcsAccess, VcsKind
 from tests.adapters.vcs.scripted import CheckoutsTestCase
 from tests.support.server import free_port
-from tests.support.vcs import SshServer, manifest
+from tests.support.vcs import manifest
 
 
 def needs(*programs: str) -> None:
@@ -92,17 +92,11 @@ class HgTests(CheckoutsTestCase):
 
     async def test_over_ssh(self) -> None:
         """With a key in an agent, as git has it."""
-        if SshServer.missing():
-            raise SkipTest(SshServer.missing())
-        server = SshServer(self.folder / "sshd")
-        good, bad = server.key("good"), server.key("bad")
-        server.start(good)
-        self.addCleanup(server.stop)
-        user = subprocess.run(["id", "-un"], capture_output=True, check=True, text=True).stdout.strip()
-        access = {"url": f"ssh://{user}@127.0.0.1:{server.port}/{self.path_}", "kind": VcsKind.HG}
-        told = await self.versions(VcsAccess(**access, ssh_key=Secret(good.read_text())))
+        ssh = self.serve_ssh()
+        access = {"url": f"ssh://{ssh.host}/{self.path_}", "kind": VcsKind.HG}
+        told = await self.versions(VcsAccess(**access, ssh_key=Secret(ssh.good.read_text())))
         self.assertEqual(3, len(told))
-        failure = await self.failure(VcsAccess(**access, ssh_key=Secret(bad.read_text())))
+        failure = await self.failure(VcsAccess(**access, ssh_key=Secret(ssh.bad.read_text())))
         self.assertIs(VcsReason.LOGIN, failure.reason, str(failure))
 
     async def test_trouble(self) -> None:

@@ -2,7 +2,6 @@
 
 import subprocess
 from pathlib import Path
-from unittest import SkipTest
 
 from twisted.internet.defer import Deferred
 
@@ -10,25 +9,18 @@ from packeton.config.settings import Secret
 from packeton.errors import VcsFailed, VcsReason
 from packeton.interfaces.vcs import VcsAccess
 from tests.adapters.vcs.scripted import CheckoutsTestCase
-from tests.support.vcs import SshServer, manifest
+from tests.support.vcs import manifest
 
 
 class SshTests(CheckoutsTestCase):
     """Each piece of work has a key of its own."""
 
     def setUp(self) -> None:
-        missing = SshServer.missing()
-        if missing is not None:
-            raise SkipTest(missing)
         super().setUp()
-        self.server = SshServer(self.folder / "sshd")
-        self.good, self.bad = self.server.key("good"), self.server.key("bad")
-        self.server.start(self.good)
-        self.addCleanup(self.server.stop)
+        ssh = self.serve_ssh()
+        self.server, self.good, self.bad, self.host = ssh.server, ssh.good, ssh.bad, f"ssh://{ssh.host}"
         self.git = self.repository()
         self.sha = self.git.commit({"composer.json": manifest()})
-        user = subprocess.run(["id", "-un"], capture_output=True, check=True, text=True).stdout.strip()
-        self.host = f"ssh://{user}@127.0.0.1:{self.server.port}"
         self.url = f"{self.host}{self.git.path}"
 
     def access(self, key: Path | None, **options: object) -> VcsAccess:

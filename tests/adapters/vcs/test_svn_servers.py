@@ -12,7 +12,7 @@ from packeton.errors import VcsReason
 from packeton.interfaces.vcs import VcsAccess, VcsKind
 from tests.adapters.vcs.scripted import CheckoutsTestCase
 from tests.support.server import free_port
-from tests.support.vcs import SshServer, manifest
+from tests.support.vcs import manifest
 
 MODULES = Path("/usr/lib/apache2/modules")
 NEEDED = ("mpm_event", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic", "dav", "dav_svn")
@@ -111,17 +111,11 @@ class SshTests(SvnServerTestCase):
 
     async def test_read(self) -> None:
         """With the right key; the host key is pinned; another key is refused."""
-        if SshServer.missing() is not None:
-            raise SkipTest(SshServer.missing())
-        server = SshServer(self.folder / "sshd")
-        good, bad = server.key("good"), server.key("bad")
-        server.start(good)
-        self.addCleanup(server.stop)
-        user = subprocess.run(["id", "-un"], capture_output=True, check=True, text=True).stdout.strip()
-        url = f"svn+ssh://{user}@127.0.0.1:{server.port}{self.root}"
-        await self.read(VcsAccess(url=url, ssh_key=Secret(good.read_text())))
-        self.assertIn(f"[127.0.0.1]:{server.port}", "".join(await self.checkouts.host_keys()))
-        failure = await self.failure(VcsAccess(url=url, ssh_key=Secret(bad.read_text())))
+        ssh = self.serve_ssh()
+        url = f"svn+ssh://{ssh.host}{self.root}"
+        await self.read(VcsAccess(url=url, ssh_key=Secret(ssh.good.read_text())))
+        self.assertIn(f"[127.0.0.1]:{ssh.server.port}", "".join(await self.checkouts.host_keys()))
+        failure = await self.failure(VcsAccess(url=url, ssh_key=Secret(ssh.bad.read_text())))
         self.assertIs(VcsReason.LOGIN, failure.reason, str(failure))
-        failure = await self.failure(VcsAccess(url=f"{url}-none", ssh_key=Secret(good.read_text())))
+        failure = await self.failure(VcsAccess(url=f"{url}-none", ssh_key=Secret(ssh.good.read_text())))
         self.assertIs(VcsReason.GONE, failure.reason, str(failure))
