@@ -46,6 +46,10 @@ class Passwords:
     def hash(self, password: str) -> str:
         """Return a new hash. Raises Invalid for a password that may not be chosen. Blocking."""
         check_password(password)
+        return self.rehash(password)
+
+    def rehash(self, password: str) -> str:
+        """Return a new hash of a password that is in use, even if it could not be chosen today. Blocking."""
         return self._hasher.hash(_bytes(password))
 
     def verify(self, stored: str | None, password: str, salt: str | None = None) -> bool:
@@ -100,7 +104,10 @@ def _verify_bcrypt(stored: str, password: str) -> bool:
     given = _bytes(password)
     if len(given) > BCRYPT_BYTES or b"\0" in given:
         given = b64encode(sha512(given).digest())
-    return bcrypt.checkpw(given[:BCRYPT_BYTES], stored.encode())
+    try:
+        return bcrypt.checkpw(given[:BCRYPT_BYTES], stored.encode())
+    except ValueError:  # costs that there are none of
+        return False
 
 
 def _verify_legacy(stored: str, password: str, salt: str | None) -> bool:

@@ -221,7 +221,7 @@ class SigningIn:
             return
         stored = account.user.password
         try:
-            fresh = await self.hashed(password)
+            fresh = await self.hash_in_thread(self.passwords.rehash, password)
             await self.users.change(
                 account.user.id, lambda held: {"password": fresh, "salt": None} if held.password == stored else {}
             )
