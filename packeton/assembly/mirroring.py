@@ -11,7 +11,6 @@ from packeton.adapters.database.owners import owner_name
 from packeton.adapters.database.packages import PackageRecords
 from packeton.adapters.database.revisions import Revisions
 from packeton.adapters.database.syncs import SyncRecords
-from packeton.assembly.jobs import Work
 from packeton.assembly.mirrors import mirror_site
 from packeton.assembly.store import Store
 from packeton.assembly.upstream import Transports
@@ -24,12 +23,11 @@ from packeton.features.mirroring.directory import MirrorSite
 from packeton.features.mirroring.ownership import OwnNames
 from packeton.features.mirroring.policy import IsPrivate, Policies, Policy, PolicyRules
 from packeton.features.mirroring.summaries import Summaries, Summary
-from packeton.features.mirroring.sync_jobs import SYNC_MIRRORS, SyncJobs
 from packeton.features.mirroring.synchronising import Synchroniser
 from packeton.features.mirroring.syncs import Syncs
 from packeton.interfaces.clocks import now_of
 
-__all__ = ["Mirroring", "mirror_work", "open_mirroring"]
+__all__ = ["Mirroring", "open_mirroring"]
 
 
 @define
@@ -109,12 +107,6 @@ def open_mirroring(store: Store, environment: Mapping[str, str], is_private: IsP
     syncs = Syncs(sync_records, synchronisers)
     _measure(store, syncs)
     return Mirroring(store, fills, transports, records, sync_records, sites, policies, syncs)
-
-
-def mirror_work(mirroring: Mirroring, work: Work) -> None:
-    """Register the jobs about mirrors."""
-    handler = SyncJobs(mirroring.policies, mirroring.syncs.all)
-    work.kinds.register(SYNC_MIRRORS, handler, timeout=timedelta(days=2), tries=1)
 
 
 def _rules(alias: str, mirror: MirrorSettings, settings: Settings) -> PolicyRules:

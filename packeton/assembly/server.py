@@ -11,7 +11,7 @@ from packeton.assembly.accounts import Accounts, access_work, open_accounts
 from packeton.assembly.api import Api, open_api
 from packeton.assembly.building import let_mirrors_build
 from packeton.assembly.jobs import Work, open_work, timetable_of, worker_of
-from packeton.assembly.mirroring import mirror_work, open_mirroring
+from packeton.assembly.mirroring import open_mirroring
 from packeton.assembly.packages import Packages, note_installs, open_catalogue, open_packages, package_work
 from packeton.assembly.pages import open_mailer, open_sign_in, sign_in_work
 from packeton.assembly.proxies import proxy_mount
@@ -90,7 +90,6 @@ def build(
     packages = open_packages(store, accounts, work.jobs, catalogue, mirroring, environment or {})
     let_mirrors_build(mirroring, packages.checkouts)
     package_work(packages, work, settings)
-    mirror_work(mirroring, work)
     api = open_api(store, accounts, packages, work)
     worker = _worker(work, store, extra)
     if extra is None:

@@ -44,9 +44,6 @@ class IUserRecords(IUserProvider):
     async def get(user_id: int) -> Account | None:
         """Return the user with its groups, or None."""
 
-    async def by_external_id(external_id: str) -> Account | None:
-        """Return the user that another system knows by this id, or None."""
-
     async def by_reset(digest: bytes) -> Account | None:
         """Return the user whose reset or invitation token has this digest, or None."""
 

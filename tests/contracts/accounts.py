@@ -99,12 +99,12 @@ class AccountRecordsContract:
         made = self.moves(self.users.create(user))
         for found in (
             self.done(self.users.get(made.id)), self.done(self.users.find("änna")), self.done(self.users.find("ANNA@example.COM")),
-            self.done(self.users.by_external_id("github:1")), self.done(self.users.by_reset(DIGEST)),
+            self.done(self.users.by_reset(DIGEST)),
         ):  # fmt: skip
             assert found is not None
             self.assertEqual(evolve(user, id=made.id), found.user)
             self.assertEqual((group,), found.groups)
-        for absent in (self.users.get(made.id + 1), self.users.find("nobody"), self.users.find("a@b.c"), self.users.by_external_id("github:2"), self.users.by_reset(OTHER)):
+        for absent in (self.users.get(made.id + 1), self.users.find("nobody"), self.users.find("a@b.c"), self.users.by_reset(OTHER)):
             self.assertIsNone(self.done(absent))
 
     def test_user_changes(self) -> None:

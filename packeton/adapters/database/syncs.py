@@ -90,7 +90,7 @@ class SyncRecords:
         await self._database.run(work)
 
     async def wishes(self, *, take: bool) -> Mapping[str, Wish]:
-        """Return what is asked for, by alias."""
+        """Return what is asked for, by alias. Only taking writes: who looks every second must lock nobody out."""
 
         def work(connection: Connection) -> Mapping[str, Wish]:
             asked = syncs.c.asked != Wish.NONE.value
@@ -101,7 +101,7 @@ class SyncRecords:
                 connection.execute(update(syncs).where(taken).values(asked=Wish.NONE.value))
             return {row.mirror: Wish(row.asked) for row in rows}
 
-        return await self._database.run(work)
+        return await (self._database.run(work) if take else self._database.read(work))
 
     async def listed(self, alias: str, run: int, names: Sequence[Listed]) -> None:
         """Note that upstream lists these."""

@@ -43,12 +43,6 @@ class UserRecords:
         """Return one, or None."""
         return await self._database.read(lambda connection: read_account(connection, users.c.id == user_id))
 
-    async def by_external_id(self, external_id: str) -> Account | None:
-        """Return the user that another system knows by this id, or None."""
-        return await self._database.read(
-            lambda connection: read_account(connection, users.c.external_id == external_id)
-        )
-
     async def by_reset(self, digest: bytes) -> Account | None:
         """Return the user whose reset token has this digest, or None."""
         return await self._database.read(
