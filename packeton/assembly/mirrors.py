@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from hashlib import sha256
 
 from packeton.adapters.upstream.http import HttpClient
 from packeton.assembly.store import Store
@@ -11,6 +12,7 @@ from packeton.core.caching.backoff import Attempts
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.credentials import Credentials, without_userinfo
 from packeton.core.composer.options import HttpOptions
+from packeton.core.composer.roots import root_url
 from packeton.features.caching.fills import Fills
 from packeton.features.mirroring.directory import MirrorSite
 from packeton.features.mirroring.dists import Dists
@@ -84,6 +86,7 @@ def mirror_site(
         random=random,
         stale_if_error=mirror.stale_if_error,
         stale_for=fresh_for * STALE_FACTOR,
+        origin=sha256(root_url(url).encode()).hexdigest()[:12],
     )
     originals = Originals(
         alias, url, documents, store.in_thread, lambda: FROZEN_FOR if policy.frozen else fresh_for

@@ -4,7 +4,8 @@ Upstream's metadata: from the store while fresh, refreshed behind the client's b
 Theory of operation: a copy younger than `fresh_for` is a hit. Up to `stale_for` it is served as well, and refreshed in
 the background. An older one is revalidated while the client waits, but not longer than `PATIENCE`; if upstream fails or
 is slow, the old copy is served as long as `stale_if_error` allows, and for a while nobody else waits for upstream.
-One key is refreshed by one request at a time.
+One key is refreshed by one request at a time. A copy from another upstream, which a mirror had before its setting was
+changed, is only a makeshift: its date and tag mean nothing to this one.
 Upstream's bytes are kept verbatim.
 """
 
@@ -44,6 +45,8 @@ BACKWARDS_FOR = timedelta(hours=1)
 """How long an answer older than ours is taken for a lagging replica of upstream."""
 GONE_AFTER = timedelta(seconds=60)
 """For so long upstream must stand by it that there is no more what we hold."""
+FROM_ANOTHER = timedelta(days=3650)
+"""How old a copy counts at least that is from another upstream."""
 MAX_REMEMBERED = 50_000
 
 
@@ -109,6 +112,8 @@ class Documents:
     _random: Callable[[], float]
     _stale_if_error: timedelta
     _stale_for: timedelta
+    _origin: str = ""
+    """Tells this upstream from the one before it; a copy that tells none may be from it."""
     _flights: Flights[Document] = field(factory=Flights, init=False)
     _lagging: OrderedDict[str, datetime] = field(factory=OrderedDict, init=False)
     _doubted: OrderedDict[str, datetime] = field(factory=OrderedDict, init=False)
@@ -132,6 +137,7 @@ class Documents:
         if entry is None:
             return await self._flights.join(request.key, lambda: self._refresh(request, None))
         age = self._now() - max(entry.received_at, self._lagging.get(request.key, entry.received_at))
+        age = age if self._is_ours(entry) else max(age, FROM_ANOTHER)
         if request.digest is not None:
             return await self._find_exact(request, entry, age)
         if entry.status == ABSENT:
@@ -246,7 +252,7 @@ class Documents:
 
     async def _ask(self, request: DocumentRequest, held: CacheEntry | None) -> Document:
         url = await request.locate()
-        if held is not None and (held.status == ABSENT or request.digest is not None):
+        if held is not None and (held.status == ABSENT or request.digest is not None or not self._is_ours(held)):
             held = None  # another content is another document: its validators mean nothing
         fill = self._fills.start(self._plan(request, held, url))
         head = await fill.head()
@@ -266,7 +272,8 @@ class Documents:
             if content is None:
                 raise UpstreamFailed(f"{url}: the document could not be kept, and is gone")
             await self._in_thread(request.verify, content)
-            entry = evolve(_entry(request, head), size=len(content), sha256=await self._in_thread(_sha256, content))
+            digest = await self._in_thread(_sha256, content)
+            entry = evolve(self._entry(request, head), size=len(content), sha256=digest)
         return Document(entry=entry, outcome=Outcome.MISS, content=content)
 
     def _plan(self, request: DocumentRequest, held: CacheEntry | None, url: str) -> Plan:
@@ -280,7 +287,7 @@ class Documents:
 
         def keep(head: Head) -> CacheEntry | None:
             backwards = held is not None and self._backwards(held, head)
-            return None if head.status != 200 or backwards else _entry(request, head)
+            return None if head.status != 200 or backwards else self._entry(request, head)
 
         ask = UpstreamRequest(url=url, headers=_conditions(held), limits=self._limits)
         wanted = {200, 404, 410} if held is None else {200, 304, 404, 410}
@@ -309,8 +316,9 @@ class Documents:
 
     async def _gone(self, request: DocumentRequest, head: Head) -> None:
         """Write down that there is none, so that it is known also when upstream is away."""
-        entry = head.entry(request.key, _marker(request), status=ABSENT)
-        if await self.held(request.key) is not None:
+        entry = head.entry(request.key, self._marks(request), status=ABSENT)
+        held = await self.held(request.key)
+        if held is not None and self._is_ours(held):
             if request.digest is not None:
                 raise BadContent(f"{head.url}: the file of this hash is listed, and not there")
             if not await self._is_sure(request):
@@ -334,6 +342,17 @@ class Documents:
         assert held is not None, "304 is welcome only where a copy is held"
         times = evolve(held, requested_at=head.requested_at, received_at=head.received_at)
         return Document(entry=await self._storage.confirm(times), outcome=Outcome.REVALIDATED)
+
+    def _entry(self, request: DocumentRequest, head: Head) -> CacheEntry:
+        kept = [(name, value) for name, value in head.headers if name.lower() in KEPT_FIELDS]
+        return head.entry(request.key, [*kept, *self._marks(request)])
+
+    def _marks(self, request: DocumentRequest) -> list[tuple[str, str]]:
+        marks = ((MARKER, request.digest), (ORIGIN, self._origin or None))
+        return [(name, value) for name, value in marks if value is not None]
+
+    def _is_ours(self, entry: CacheEntry) -> bool:
+        return entry.header(ORIGIN) in {None, self._origin}
 
     def _backwards(self, held: CacheEntry, head: Head) -> bool:
         ours, theirs = read_date(held.header("last-modified")), read_date(head.header("last-modified"))
@@ -359,18 +378,9 @@ def _conditions(held: CacheEntry | None) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in pairs if value is not None)
 
 
-def _entry(request: DocumentRequest, head: Head) -> CacheEntry:
-    kept = [(name, value) for name, value in head.headers if name.lower() in KEPT_FIELDS]
-    return head.entry(request.key, [*kept, *_marker(request)])
-
-
 def moved_to(document: Document) -> str | None:
     """Return the address that gave a document, where redirects led to another one than was asked."""
     return document.entry.header(MOVED)
-
-
-def _marker(request: DocumentRequest) -> list[tuple[str, str]]:
-    return [] if request.digest is None else [(MARKER, request.digest)]
 
 
 def _digest_of(entry: CacheEntry) -> str | None:
@@ -385,6 +395,8 @@ def _noting(entry: CacheEntry | None, head: Head, asked: str) -> CacheEntry | No
 
 
 MOVED = "x-packeton-moved"
+ORIGIN = "x-packeton-origin"
+"""Which upstream a document is from."""
 MARKER = "x-packeton-digest"
 """A field of ours beside upstream's: the hash that the content was held against."""
 KEPT_FIELDS = frozenset({"content-type", "date", "etag", "last-modified"})

@@ -35,9 +35,12 @@ class DocumentsTests(SynchronousTestCase):
         self.cache = MemoryCache()
         self.addCleanup(self.cache.close)
         self.client = script()
-        self.documents = Documents(
+        self.documents = self.of_upstream("one")
+
+    def of_upstream(self, origin: str) -> Documents:
+        return Documents(
             self.client, self.cache.storage, self.cache.fills, self.cache.clock, immediately, UpstreamLimits(),
-            Attempts(), lambda: 0.5, timedelta(days=1), timedelta(seconds=600),
+            Attempts(), lambda: 0.5, timedelta(days=1), timedelta(seconds=600), origin,
         )  # fmt: skip
 
     def request(self, **more: Any) -> DocumentRequest:
@@ -78,6 +81,24 @@ class DocumentsTests(SynchronousTestCase):
         self.client.answers.append(ScriptedResponse(status=304, body=b""))
         self.assertEqual(b'{"n":1}', self.content(Outcome.REVALIDATED))
         self.assertEqual(b'{"n":1}', self.content(Outcome.HIT))
+
+    def test_another_upstream(self) -> None:
+        """What the upstream before gave is no copy of this one's, but better than nothing, and gone when this one has none."""
+        self.hold(ETag='"a"')
+        self.documents = self.of_upstream("two")
+        self.client.answers += [UpstreamFailed("down")] * 2
+        asked = self.ask()
+        self.cache.clock.pump([0.1] * 4)
+        self.assertEqual(Outcome.STALE, self.successResultOf(asked).outcome)
+        self.documents = self.of_upstream("two")
+        self.client.answers[:] = [answer('{"n":7}', "Mon, 13 Nov 2023 22:13:20 GMT")]
+        self.assertEqual(b'{"n":7}', self.content(Outcome.MISS))
+        self.assertEqual((None, None), (self.client.header(-1, "If-None-Match"), self.client.header(-1, "If-Modified-Since")))
+        self.assertEqual(b'{"n":7}', self.content(Outcome.HIT))
+        self.documents = self.of_upstream("three")
+        self.client.answers[:] = [ScriptedResponse(status=404, body=b"")]
+        self.failureResultOf(self.ask(), NotFound)
+        self.failureResultOf(self.ask(), NotFound)
 
     def test_failures(self) -> None:
         """An old copy is served on any failure; after a failure upstream is left alone for a while."""
