@@ -156,12 +156,17 @@ class Editing:
                 log.warn("{name} cannot be read for the first time: {why}", name=name, why=str(error))
 
     async def remove(self, name: str, identity: Identity, repository: Repository | None) -> Sequence[str]:
-        """Remove a package with all that belongs to it; return the names that are gone. Raises NotFound, Denied."""
+        """
+        Remove a package with all that belongs to it; return the names that are gone.
+
+        Raises:
+            NotFound, Denied. Invalid: its mono-repo has versions of it.
+        """
         package = await self.seen(name, identity, repository)
         totals = await self._counters.totals([package.id], self._now().date())
         if not may_delete_package(identity, facts_of(package), downloads=totals[package.id].total):
             raise Denied("You may not delete this package.")
-        if package.parent_id is not None:
+        if package.parent_id is not None and await self._versions.index(package.id):
             raise Invalid("Package is readonly")
         gone = await self._removals.remove(package)
         await self._uploads.release(uploads_of(package.settings))

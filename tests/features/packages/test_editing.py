@@ -28,7 +28,7 @@ from packeton.core.access.identities import Identity, Role, Scope, with_implied
 from packeton.core.access.sealing import Sealer
 from packeton.core.composer.archives import ArchiveBounds
 from packeton.core.composer.submissions import uploads_of
-from packeton.errors import Conflict, InvalidFields, NotFound
+from packeton.errors import Conflict, Invalid, InvalidFields, NotFound
 from packeton.features.packages.accesses import Accesses
 from packeton.features.packages.editing import Editing
 from packeton.features.packages.folders import Folders
@@ -108,6 +108,20 @@ class EditingTests(SynchronousTestCase):
         self.assertEqual({"acme/mono", "acme/child"}, set(self.ok(self.editing.remove("acme/mono", ADMIN, None))))
         told = [(event.kind, event.package.name, [(one.version, one.document) for one in event.versions]) for event in self.events]
         self.assertEqual([(EventKind.REMOVED, "acme/mono", []), (EventKind.REMOVED, "acme/child", [("1.0", b"{}")])], told)
+
+    def test_removed_child(self) -> None:
+        """A package of a mono-repo may be removed, and its name used anew, once the mono-repo has nothing of it."""
+        mono = self.ok(self.packages.create(package("acme/mono", repo_type=RepoType.MONO_REPO)))
+        child = self.ok(self.packages.create(package("acme/child", parent_id=mono.id)))
+        draft = VersionDraft(
+            package_id=child.id, version="1.0", normalized="1.0.0.0", is_dev=False, reference=None, dist_reference=None,
+            released_at=None, document=b"{}",
+        )  # fmt: skip
+        self.ok(self.memory.versions.apply(mono.id, [RefOutcome(ref="tag:1.0", commit="a", versions=(draft,))], NEW_YEAR))
+        self.failureResultOf(ensureDeferred(self.editing.remove("acme/child", ADMIN, None)), Invalid)
+        self.ok(self.memory.versions.retain(mono.id, (), NEW_YEAR))
+        self.assertEqual(["acme/child"], list(self.ok(self.editing.remove("acme/child", ADMIN, None))))
+        self.assertIsNotNone(self.ok(self.packages.find("acme/mono")))
 
     def test_removed_version(self) -> None:
         """A version that is removed by hand is told of once, as one that an update finds gone."""
