@@ -13,6 +13,7 @@ from packeton.errors import Invalid
 __all__ = ["Addresses", "IMountPoint", "MountPoint", "Network", "ranges"]
 
 HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253})?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+WITH_PORT = re.compile(r"(\[.*\]|[^:]*):[0-9]+")
 PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 PROXY_FIELDS = (b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"forwarded", b"via")
 DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -94,8 +95,7 @@ class Addresses:
         peer = _peer(request)
         if not self._is_trusted(peer):
             return peer or "-"
-        forwarded = (_text(request, b"x-forwarded-for") or "").split(",")
-        for hop in reversed([part.strip() for part in forwarded if part.strip()]):
+        for hop in reversed(_hops(request)):
             if not self._is_trusted(hop):
                 return hop if _address(hop) is not None else "-"
             peer = hop
@@ -154,6 +154,13 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 def _peer(request: IRequest) -> str:
     return str(getattr(request.getClientAddress(), "host", "") or "")
+
+
+def _hops(request: IRequest) -> list[str]:
+    """Return what X-Forwarded-For says, the nearest last: some proxies append a field of their own, or name ports."""
+    said = b",".join(request.requestHeaders.getRawHeaders(b"x-forwarded-for") or []).decode("latin-1")
+    parts = [part.strip() for part in said.split(",") if part.strip()]
+    return [(named[1] if (named := WITH_PORT.fullmatch(part)) else part).strip("[]") for part in parts]
 
 
 def _reached(request: IRequest) -> str:

@@ -79,6 +79,18 @@ class ProtectionTests(SynchronousTestCase):
         both = {**settings, "repo_hosts": ("ui.example.com",)}
         self.assertEqual(404, self.hidden("/login", both, x_forwarded_for="192.0.2.9"))
 
+    def test_client(self) -> None:
+        """The nearest hop that is no proxy of ours, also where the proxy appends a field of its own, or ports."""
+        for fields, expected in (
+            (["192.0.2.9"], "192.0.2.9"), (["203.0.113.1, 192.0.2.9"], "192.0.2.9"), (["203.0.113.1", "192.0.2.9"], "192.0.2.9"),
+            (["203.0.113.1", "192.0.2.9, 127.0.0.1"], "192.0.2.9"), (["192.0.2.9:1234"], "192.0.2.9"), (["127.0.0.1:1"], "127.0.0.1"),
+            (["[2001:db8::1]:443"], "2001:db8::1"), (["[2001:db8::1]"], "2001:db8::1"), (["2001:db8::1"], "2001:db8::1"),
+            (["192.0.2.9", "nonsense:1"], "-"), ([""], "127.0.0.1"),
+        ):  # fmt: skip
+            made = request()
+            made.requestHeaders.setRawHeaders(b"x-forwarded-for", [value.encode() for value in fields])
+            self.assertEqual(expected, ADDRESSES.client(made), fields)
+
     def test_custom_page(self) -> None:
         """`/` shows a page of text or of a file instead, with its status and type; nothing else does."""
         with tempfile.TemporaryDirectory() as folder:
