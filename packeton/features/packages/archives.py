@@ -17,7 +17,7 @@ import orjson
 from attrs import define, field, frozen
 from twisted.logger import Logger
 
-from packeton.errors import NotFound, PacketonError, StorageFailed
+from packeton.errors import Conflict, NotFound, PacketonError, StorageFailed
 from packeton.features.caching.flights import Flights
 from packeton.features.packages.audiences import Audience
 from packeton.features.packages.catalogue import Catalogue
@@ -253,7 +253,13 @@ class Archives:
             built_at=now,
             used_at=now,
         )
-        await self._records.save(built)
+        try:
+            await self._records.save(built)
+        except Conflict:
+            if await self._packages.get(order.package.id) is not None:
+                raise
+            await self._in_thread(self._store.delete, key)
+            raise NotFound("no such archive") from None  # the package was deleted meanwhile
         return built
 
     async def _note_use(self, built: BuiltFile) -> None:

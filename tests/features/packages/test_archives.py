@@ -217,6 +217,15 @@ class BuildingTests(ArchivesTestCase):
         self.now += timedelta(seconds=31)
         self.assertTrue(self.read(A))
 
+    def test_deleted_meanwhile(self) -> None:
+        """Of a package that is deleted while its archive is built nothing is left, and there is none."""
+        self.builder.slow = True
+        asked = Deferred.fromCoroutine(self.archives.open(FULL, "acme/a.b", A))
+        self.ok(self.packages.remove(self.package.id, self.now))
+        self.builder.waiting[0].callback(None)
+        self.failureResultOf(asked, NotFound)
+        self.assertEqual([], self.files())
+
     def test_vanished_file(self) -> None:
         """A file that was removed behind our back is built again."""
         self.read(A)
