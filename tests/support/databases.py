@@ -15,7 +15,6 @@ skips its tests. All tests of one engine share one database, which is emptied fo
 import atexit
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -33,7 +32,7 @@ from packeton.adapters.database.migrations import prepare
 from packeton.adapters.database.tables import metadata
 from packeton.config.databases import database_address
 from tests.support.scripted import immediately
-from tests.support.server import free_port
+from tests.support.server import await_port, free_port
 
 __all__ = ["ENGINES", "OnMysql", "OnPostgresql", "OnSqlite", "Server", "mysql_url", "postgresql_url", "server_of"]
 
@@ -71,15 +70,10 @@ class Server:
         """Start it, and wait until it takes connections."""
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(self.as_account(*self.command), stdout=log, stderr=log, cwd=self.folder)
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError("the server did not start:\n" + (self.folder / "server.log").read_text()) from None
-                time.sleep(0.05)
+        try:
+            await_port(self.port, self.process, 30)
+        except OSError:
+            raise AssertionError("the server did not start:\n" + (self.folder / "server.log").read_text()) from None
 
     def stop(self) -> None:
         """Stop it as one that crashed; what is in it stays."""

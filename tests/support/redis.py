@@ -2,12 +2,10 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 
-from tests.support.server import free_port
+from tests.support.server import await_port, free_port
 
 __all__ = ["REDIS", "RedisServer"]
 
@@ -32,15 +30,7 @@ class RedisServer:
         assert REDIS is not None
         command = [REDIS, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD, "--dir", self.folder]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
+        await_port(self.port, self.process)
 
     def stall(self) -> None:
         """Let it take connections and say nothing."""

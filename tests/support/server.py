@@ -13,7 +13,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-__all__ = ["Server", "free_port"]
+__all__ = ["Server", "await_port", "free_port"]
 
 
 def free_port() -> int:
@@ -21,6 +21,19 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def await_port(port: int, process: "subprocess.Popen[bytes]", seconds: float = 10) -> None:
+    """Return once somebody listens there. Raises OSError when the process ended, or does not listen in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 @define

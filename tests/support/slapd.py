@@ -2,12 +2,10 @@
 
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from pathlib import Path
 
-from tests.support.server import free_port
+from tests.support.server import await_port, free_port
 
 __all__ = ["SLAPD", "Slapd"]
 
@@ -72,16 +70,11 @@ class Slapd:
         urls = f"ldap://127.0.0.1:{self.port}/" + (f" ldaps://127.0.0.1:{self.tls_port}/" if certificate else "")
         command = [SLAPD, "-d", "0", "-f", str(config), "-h", urls]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    self.stop()
-                    raise
-                time.sleep(0.02)
+        try:
+            await_port(self.port, self.process)
+        except OSError:
+            self.stop()
+            raise
 
     def stall(self) -> None:
         """Let it take connections and say nothing."""
