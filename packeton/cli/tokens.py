@@ -1,6 +1,5 @@
 """`packeton token`: create, list, revoke; those of users, and those of hooks."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -38,7 +37,7 @@ def create(paths: tuple[str, ...], data: str | None, user: str, **options: Any) 
     async def work(accounts: Accounts) -> dict[str, Any]:
         external = Account(name=user, roles=frozenset())
         account = external if options["external"] else await accounts.people.named(user)
-        ends = None if options["expires"] is None else parse_end(options["expires"], datetime.now(UTC))
+        ends = None if options["expires"] is None else parse_end(options["expires"], accounts.now())
         scopes = None if options["all_scopes"] else options["scopes"]
         issued = await accounts.issuing.personal(account, options["name"], scopes, ends, options["secret"])
         return _document(issued.token, account.name) | {"secret": issued.secret}
@@ -60,7 +59,7 @@ def create_hook(paths: tuple[str, ...], data: str | None, **options: Any) -> Non
     """Create a token for the hooks of a forge and print it; it belongs to no user, and opens nothing else."""
 
     async def work(accounts: Accounts) -> dict[str, Any]:
-        ends = None if options["expires"] is None else parse_end(options["expires"], datetime.now(UTC))
+        ends = None if options["expires"] is None else parse_end(options["expires"], accounts.now())
         issued = await accounts.issuing.hook(options["name"], ends, options["secret"])
         return _document(issued.token, None) | {"secret": issued.secret}
 

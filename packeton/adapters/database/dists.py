@@ -39,7 +39,7 @@ class DistRecords:
             here = (dists.c.mirror == mirror) & (dists.c.package == package)
             return [DistDigest(**row._asdict()) for row in connection.execute(select(dists).where(here))]
 
-        return await self._database.run(work)
+        return await self._database.read(work)
 
     async def first_seen(self, digest: DistDigest) -> DistDigest:
         """Record *digest* unless there is one; return the one that holds."""
