@@ -62,7 +62,7 @@ class IArchiveRecords(Interface):
         """Return all archives of a package."""
 
     async def checksums(package_id: int) -> Mapping[str, str]:
-        """Return the SHA-1 of the archives of a package, by reference."""
+        """Return the SHA-1 of the archives of a package, by reference and kind: `<reference>.zip`."""
 
     async def unused(before: datetime, limit: int) -> Sequence[BuiltFile]:
         """Return archives that nobody asked for since *before*, longest unused first."""

@@ -67,11 +67,12 @@ class ArchiveRecords:
         return await self._database.read(work)
 
     async def checksums(self, package_id: int) -> Mapping[str, str]:
-        """Return the SHA-1 of the archives of a package."""
+        """Return the SHA-1 of the archives of a package, by reference and kind."""
 
         def work(connection: Connection) -> Mapping[str, str]:
-            chosen = select(archives.c.reference, archives.c.sha1).where(archives.c.package_id == package_id)
-            return {row.reference: row.sha1 for row in connection.execute(chosen)}
+            chosen = select(archives.c.key, archives.c.reference, archives.c.sha1)
+            rows = connection.execute(chosen.where(archives.c.package_id == package_id))
+            return {f"{row.reference}.{row.key.rpartition('.')[2]}": row.sha1 for row in rows}
 
         return await self._database.read(work)
 

@@ -49,7 +49,7 @@ def published(
     Return a version as Composer 2 gets it.
 
     Args:
-        checksums: SHA-1 of zips that were built, by dist reference.
+        checksums: SHA-1 of archives that were built, by `<dist reference>.<kind>`.
     """
     version: JsonObject = orjson.loads(stored.document)
     return {**version, **_ours(version.get("dist"), stored, package, rules, checksums)}
@@ -78,7 +78,7 @@ def _our_dist(
         "url": f"{rules.endpoint or HOST}/zipball/{package.name}/{reference}.{kind}",
         "reference": reference,
     }
-    shasum = kept.get("shasum") or checksums.get(reference)
+    shasum = kept.get("shasum") or checksums.get(f"{reference}.{kind}")
     return {**dist, "shasum": shasum} if shasum else dist
 
 

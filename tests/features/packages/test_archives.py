@@ -198,12 +198,23 @@ class BuildingTests(ArchivesTestCase):
         for key in ("../x", "a/../b", ".drafts/x", "", "a//b", "a/" + "x" * 300):
             self.assertRaises(NotFound, self.store.path, key)
 
+    def test_checksums_of_kinds(self) -> None:
+        """Where the format of archives was changed, each kind has a checksum of its own."""
+        self.read(A)
+        zipped = self.ok(self.records.checksums(self.package.id))
+        self.archives.rules = DistRules(enabled=True, replace=True, format="tar")
+        (self.store.root / f"acme/a-b/1.0-{A}.tar").write_bytes(b"a tar")
+        self.read(A)
+        found = self.ok(self.records.checksums(self.package.id))
+        self.assertEqual({f"{A}.zip", f"{A}.tar"}, set(found))
+        self.assertEqual(zipped[f"{A}.zip"], found[f"{A}.zip"])
+
     def test_taken_over(self) -> None:
         """A file that somebody put there is served, not built."""
         (self.store.root / "acme/a-b").mkdir(parents=True)
         (self.store.root / f"acme/a-b/1.0-{A}.zip").write_bytes(b"from before")
         self.assertEqual(b"from before", self.read(A))
-        self.assertEqual(([], {A}), (self.builder.orders, set(self.ok(self.records.checksums(self.package.id)))))
+        self.assertEqual(([], {f"{A}.zip"}), (self.builder.orders, set(self.ok(self.records.checksums(self.package.id)))))
 
     def test_failure(self) -> None:
         """It is said, leaves nothing, is remembered for half a minute, and tried again after that."""

@@ -72,7 +72,7 @@ class PublishingTestCase(SynchronousTestCase):
         )  # fmt: skip
 
     async def checksums(self, _: int) -> dict[str, str]:
-        return {A: "5" * 40}
+        return {f"{A}.zip": "5" * 40, f"{A}.tar": "6" * 40}
 
     def ok(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.successResultOf(Deferred.fromCoroutine(coroutine))

@@ -30,7 +30,7 @@ class V1Tests(SynchronousTestCase):
     """Documents for Composer 1, most of which are not read on the way."""
 
     def same(self, summary: PackageSummary, rules: DistRules, *versions: StoredVersion) -> None:
-        checksums = {A: "c" * 40}
+        checksums = {f"{A}.zip": "c" * 40}
         expected = {one.version: as_v1(published(one, summary, rules, checksums), one.id) for one in versions}
         self.assertEqual({"packages": {"acme/a": expected}}, orjson.loads(v1_document(summary, versions, rules, checksums)))
 
