@@ -44,7 +44,9 @@ def preferred(url: str, clone: Clone) -> str:
     Raises:
         Invalid: It is no address that may be used, or leads into this machine's files.
     """
-    address = parse_address(url)
+    address = parse_address(url, ("/",))
+    if address.scheme == "file":
+        raise Invalid("a local path is not imported: add its package by itself")
     if clone is Clone.SSH and address.scheme in {"http", "https"}:
         if address.port not in {None, WEB_PORTS[address.scheme]}:
             return f"ssh://git@{address.host}:{address.port}/{_path(address)}"

@@ -29,6 +29,7 @@ class AddressTests(TestCase):
                 with self.subTest(url), self.assertRaises(Invalid) as caught:
                     preferred(url, clone)
                 self.assertNotIn("geheim", str(caught.exception))
+                self.assertEqual("srv" in url, "a local path is not imported" in str(caught.exception))
 
     def test_lists(self) -> None:
         """One a line, each once."""
