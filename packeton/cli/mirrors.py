@@ -106,7 +106,8 @@ def approve(
             return await approvals.check(chosen, approved=True)
         return await approvals.approve(chosen, even_private=even_private)
 
-    _tell(on_mirrors(paths, data, work), "approved", even_private=even_private)
+    done = "would be approved" if check else "approved"
+    _tell(on_mirrors(paths, data, work), done, even_private=even_private)
 
 
 @mirror.command()

@@ -90,6 +90,7 @@ class DecisionTests(_Stories):
                          [one for one in self.origin.log if "packages.json" not in one[1]])
         self.until(lambda: "acme/bar" in self.run_command("mirror", "review", "up"))
         (self.folder / "names.txt").write_text("acme/foo")
+        self.assertIn("1 would be approved", self.run_command("mirror", "approve", "up", str(self.folder / "names.txt"), "--check"))
         self.assertIn("1 approved", self.run_command("mirror", "approve", "up", str(self.folder / "names.txt")))
         self.until(lambda: fetch(f"{url}/p2/acme/foo.json").status == 200)
         self.assertEqual(200, fetch(zipball).status)
