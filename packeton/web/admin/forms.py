@@ -11,7 +11,7 @@ from packeton.core.access.csrf import is_form_token
 from packeton.errors import Denied, Invalid
 from packeton.web.bodies import read_posted
 
-__all__ = ["TOKEN_FIELD", "Form", "posted_form"]
+__all__ = ["TOKEN_FIELD", "Form", "posted_form", "sentence"]
 
 TOKEN_FIELD: Final = "_token"  # noqa: S105  # a field's name
 MAX_BYTES: Final = 256 << 10
@@ -37,6 +37,11 @@ class Form:
     def checked(self, name: str) -> bool:
         """Say if a box is checked."""
         return self.text(name) not in {"", "0", "false", "off"}
+
+
+def sentence(text: str) -> str:
+    """Return an error's text as people read it: with a capital letter, and a full stop where it has no other end."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def posted_form(request: IRequest, base: str, sessions: tuple[str | None, ...]) -> Form:

@@ -12,6 +12,7 @@ from packeton.features.access.recovery import INVITE, PasswordRecovery
 from packeton.features.access.sessions import Sessions
 from packeton.features.access.signing_in import SigningIn
 from packeton.interfaces.accounts import IUserRecords
+from packeton.web.admin.forms import sentence
 from packeton.web.admin.rendering import Pages, Visit
 from packeton.web.cookies import REMEMBER, take_cookie
 
@@ -68,7 +69,7 @@ class PasswordRoutes:
                 raise Invalid(DIFFERENT)
             hashed = await self._signing_in.hashed(password)
         except Invalid as error:
-            return self._change(visit, problems={"plainPassword": _sentence(error)})
+            return self._change(visit, problems={"plainPassword": sentence(str(error))})
         await self._users.change(user_id, {"password": hashed, "salt": None, "reset_digest": None})
         await self._sessions.close_all(account, but=visit.cookie)
         take_cookie(visit.request, visit.base, REMEMBER)
@@ -116,7 +117,7 @@ class PasswordRoutes:
             return self._pages.redirect(visit, "/reset-password?notice=link-old")
         except Invalid as error:
             name = "" if account is None else account.name
-            return self._set(visit, kind, token, name, problem=_sentence(error))
+            return self._set(visit, kind, token, name, problem=sentence(str(error)))
         return self._pages.redirect(visit, "/login?notice=password-set")
 
     def _change(self, visit: Visit, *, problems: dict[str, str] | None = None, status: int = 400) -> bytes:
@@ -153,8 +154,3 @@ def _own_user(visit: Visit) -> int:
 
 def _is_link(kind: str, token: str) -> bool:
     return kind == ("invite" if token.startswith(INVITE) else "reset")
-
-
-def _sentence(error: Invalid) -> str:
-    text = str(error)
-    return text[:1].upper() + text[1:].rstrip(".") + "."

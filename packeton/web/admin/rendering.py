@@ -29,7 +29,7 @@ from packeton.errors import Denied, NotFound, PacketonError, StorageFailed, Unau
 from packeton.features.access.signing_in import Visitor
 from packeton.features.access.subrepos import SubrepoDirectory
 from packeton.web.addresses import Addresses, IMountPoint
-from packeton.web.admin.forms import Form, posted_form
+from packeton.web.admin.forms import Form, posted_form, sentence
 from packeton.web.cookies import FORM, read_cookie, set_cookie
 from packeton.web.errors import FORBIDDEN, INTERNAL, STORAGE, status_of
 from packeton.web.responses import send_bytes, set_head
@@ -261,9 +261,9 @@ class Pages:
             log.warn("A page could not be made: {why}", why=str(error))
         hidden, denied = isinstance(error, NotFound), isinstance(error, Denied)
         title = "Not found" if hidden else "You may not do this" if denied else "That did not work"
-        text = STORAGE if isinstance(error, StorageFailed) else str(error)
+        text = sentence(STORAGE if isinstance(error, StorageFailed) else str(error))
         text = "There is no such page, or you may not see it." if hidden else text
-        if denied and text == FORBIDDEN:
+        if denied and str(error) == FORBIDDEN:
             text = "Your account may not see this page."
         return self.render(visit, "error.html", status=status, title=title, text=text)
 

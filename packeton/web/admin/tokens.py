@@ -12,6 +12,7 @@ from packeton.errors import Invalid, NotFound
 from packeton.features.access.issuing import Issued, TokenIssuing, offered_scopes
 from packeton.interfaces.accounts import ITokenRecords
 from packeton.interfaces.clocks import Now
+from packeton.web.admin.forms import sentence
 from packeton.web.admin.rendering import Pages, Visit
 
 __all__ = ["TokenRoutes"]
@@ -66,9 +67,8 @@ class TokenRoutes:
             expires_at = self._expiry(days)
             issued = await self._issuing.personal(account, name, chosen, expires_at)
         except Invalid as error:
-            text = str(error)
             number = int(days) if days.isdecimal() and len(days) < 5 else 0
-            return self._form(visit, name=name, chosen=chosen, days=number, problem=text[:1].upper() + text[1:] + ".")
+            return self._form(visit, name=name, chosen=chosen, days=number, problem=sentence(str(error)))
         return await self._listing(visit, issued)
 
     async def delete(self, visit: Visit, number: str) -> bytes:

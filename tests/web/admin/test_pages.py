@@ -152,6 +152,7 @@ class LoginTests(PagesTestCase):
         for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}):
             self.assertEqual(403, browser.post("/login", fields, token=good, **headers).status)
         self.assertEqual(400, browser.post("/login", fields, token=good, **{"Content-Type": "text/plain"}).status)
+        self.assertIn("<p>This is not a form.</p>", browser.text)
         self.assertNotIn("packeton", browser.cookies)
         answer = browser.post("/login", fields, token=good, Origin=self.server.url, **{"Sec-Fetch-Site": "same-origin"})
         self.assertEqual(303, answer.status)
