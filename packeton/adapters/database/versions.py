@@ -191,8 +191,9 @@ class VersionRecords:
 
         def work(connection: Connection) -> Sequence[Change]:
             changes: list[Change] = []
-            chosen = select(versions.c.id, versions.c.normalized, versions.c.hidden)
-            held = connection.execute(chosen.where(versions.c.package_id == package_id).order_by(versions.c.id)).all()
+            chosen = select(versions.c.id, versions.c.normalized, versions.c.hidden).order_by(versions.c.id)
+            chosen = chosen.where(versions.c.package_id == package_id)
+            held = connection.execute(chosen if wanted else chosen.where(versions.c.hidden)).all()
             for some in batches([row.id for row in held if row.hidden != (row.normalized in wanted)]):
                 here = versions.c.id.in_(some)
                 rows = connection.execute(select(*UNREAD).where(here).order_by(versions.c.id)).all()

@@ -1,9 +1,9 @@
 """
 Bringing a package up to date: read its source, compare, store, tell.
 
-Theory of operation: a source delivers what is new in batches; each batch is stored as a whole at once, so that a crawl
-that is cut off leaves whole versions, and the next one goes on where it ended. What came from refs that are gone goes
-at the end of a crawl that read everything (a tag pushed by mistake is not installable any more, but the references of
+Theory of operation: a source delivers what is new in batches; some are stored as a whole at once, so that a crawl that
+is cut off leaves whole versions, and the next one goes on where it ended. What came from refs that are gone goes at
+the end of a crawl that read everything (a tag pushed by mistake is not installable any more, but the references of
 its version stay known, so that a lock can still be installed). A ref that cannot be read keeps its last good version,
 and says why.
 """
@@ -64,6 +64,8 @@ RENDERING = "2"
 """Moves when the same source gives other version objects than before."""
 PLURAL = {"tag": "tags", "branch": "branches", "upload": "uploads"}
 MAX_LISTED = 20
+AT_ONCE = 100
+"""Versions that are stored at once. Sources deliver fewer, as requests wait meanwhile; a transaction has its price."""
 TAG = "tag:"
 """What the refs of tags begin with. A tag that is broken stays so: it is told of, and fails no update. A branch can be
 mended, so it does, but for what is wrong inside a mono-repo. Source: Composer's VcsRepository, `hadInvalidBranches`;
@@ -173,10 +175,24 @@ class Updates:
         if request.update_equal_refs or request.delete_before or _shaped_by(package) != _shaped_before(package):
             known = {}
 
-        async def deliver(findings: Sequence[Finding]) -> None:
-            await self._store(run, findings)
+        waiting: list[Finding] = []
 
-        report = await self._sources[package.repo_type].read(package, known, deliver, run.log)
+        async def store() -> None:
+            findings, waiting[:] = tuple(waiting), ()
+            if findings:
+                await self._store(run, findings)
+
+        async def deliver(findings: Sequence[Finding]) -> None:
+            waiting.extend(findings)
+            if sum(max(1, len(finding.versions)) for finding in waiting) >= AT_ONCE:
+                await store()
+
+        try:
+            report = await self._sources[package.repo_type].read(package, known, deliver, run.log)
+        except PacketonError:
+            await store()
+            raise
+        await store()
         written = report.names.get(package.directory)
         if package.repo_type is RepoType.VCS and written not in {None, package.name}:
             told = f"composer.json on the default branch has the name {written} now; all is published as {package.name}"

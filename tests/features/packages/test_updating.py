@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import orjson
 from attrs import define, evolve, field
+from sqlalchemy import event
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -54,11 +55,14 @@ class ScriptedSource:
     report: dict[str, Any] = field(factory=dict)
     delivered: list[str] = field(factory=list)
     meanwhile: Callable[[], None] = lambda: None
+    at_once: int = 1000
+    """Findings that it delivers together."""
 
     async def read(self, package: Package, known: Mapping[str, str], deliver: Deliver, log: OnLog) -> SourceReport:
         new = [finding for finding in self.findings if known.get(finding.ref) != finding.commit]
         self.delivered = [finding.ref for finding in new]
-        await deliver(new)
+        for begin in range(0, len(new), self.at_once):
+            await deliver(new[begin : begin + self.at_once])
         self.meanwhile()
         if self.error is not None:
             raise self.error
@@ -210,6 +214,21 @@ class UpdateTests(UpdatingTestCase):
         self.assertGreater(self.held().stable_modified_at, before.stable_modified_at)
         self.assertEqual(before.dev_modified_at, self.held().dev_modified_at)
         self.assertIn("the server did not answer", self.held().problem or "")
+
+    def test_delivered_in_small_pieces(self) -> None:
+        """What a source delivers in small pieces is stored in larger ones, and stays when the source fails then."""
+        numbers = [f"1.{number}" for number in range(120)]
+        self.source.findings = [at(f"tag:{one}", A, found(one, f"{one}.0.0", A)) for one in numbers]
+        self.source.at_once, self.source.error = 10, UpstreamFailed("no answer")
+        inserts = []
+
+        def on_statement(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if statement.startswith("INSERT INTO versions"):
+                inserts.append(statement)
+
+        event.listen(self.memory.engine, "before_cursor_execute", on_statement)
+        self.assertEqual(Outcome.FAILED, self.run_update().outcome)
+        self.assertEqual((2, 120), (len(inserts), len(self.normalized())))
 
     def test_kinds_of_failures(self) -> None:
         """A repository that is gone, a package that is gone, an address that must not be used."""
