@@ -25,6 +25,8 @@ KEY = re.compile(r'"([^"\s/]{1,100}/[^"\s/]{1,100})"\s{0,9}:')
 VALUE = re.compile(r'"([^"\s/]{1,100}/[^"\s/]{1,100})"\s{0,9}(?:,|\]|$)', re.MULTILINE)
 RELEASE = re.compile(r"\d\.\d{1,9}\.\d", re.ASCII)
 SEPARATORS = re.compile(r"[\s,;]+")
+DECORATION = re.compile(r"\ufeff|\x1b\[[0-9;]{0,20}m")
+"""What editors put before a text, and terminals around its words."""
 
 
 def names_in(text: str) -> tuple[list[str], list[str]]:
@@ -41,7 +43,7 @@ def names_in(text: str) -> tuple[list[str], list[str]]:
         raise Invalid(f"a text of more than {MAX_CHARACTERS} characters")
     valid: dict[str, None] = {}
     invalid: dict[str, None] = {}
-    for token in _tokens(text):
+    for token in _tokens(DECORATION.sub("", text)):
         name = token.strip().lower()
         try:
             valid[str(PackageName.parse(name))] = None

@@ -19,6 +19,8 @@ TEXTS: dict[str, tuple[list[str], list[str]]] = {
     '"a/b", "c/d",\n"e/f"': (["a/b", "c/d", "e/f"], []),
     '{"name": "a/b", "version": "1.0.0", "require": {"x/y": "1"}}, {"name": "c/d",': (["a/b", "c/d"], []),
     "monolog/monolog 2.9.1 Sends your logs to x/y\npsr/log      3.0.0  Common\n\n": (["monolog/monolog", "psr/log"], []),
+    "\x1b[32ma/b\x1b[39m 2.9.1 Of a terminal\n\x1b[1;32mc/d\x1b[0m 3.0.0\n": (["a/b", "c/d"], []),
+    "\ufeffa/b c/d": (["a/b", "c/d"], []),
     "a/b, c/d e/f\nA/B; nonsense ../x": (["a/b", "c/d", "e/f"], ["nonsense", "../x"]),
     "": ([], []), "[1]": ([], ["[1]"]), "{}": ([], []),
 }  # fmt: skip
