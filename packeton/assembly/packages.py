@@ -150,7 +150,7 @@ def open_packages(
         settings.archive_options.keep_unused,
     )  # fmt: skip
     shelf = Shelf(settings.cache.memory_bytes)
-    checksums = built.checksums if settings.archive_options.include_archive_checksum else _no_checksums
+    checksums = built.checksums if settings.archive_options.include_archive_checksum else None
     advisories = OwnAdvisories(
         catalogue, records, accounts.revisions, now, lambda: f"PKTN-{secrets.token_hex(6)}"
     )
@@ -361,8 +361,3 @@ def dist_rules(settings: Settings) -> DistRules:
 def _directory(chosen: Path | None, settings: Settings, name: str) -> DirectoryStore:
     folder = chosen or settings.data / name
     return DirectoryStore(folder.absolute(), lambda: secrets.token_hex(16))
-
-
-async def _no_checksums(_: int) -> Mapping[str, str]:
-    """Return none: archives are not built before metadata is published."""
-    return {}

@@ -24,6 +24,7 @@ __all__ = [
     "RepoType",
     "StoredVersion",
     "Summaries",
+    "VersionDocument",
     "VersionDraft",
     "VersionIndex",
 ]
@@ -171,6 +172,19 @@ class StoredVersion:
     document: bytes = field(repr=False)
     """The version object of Composer 2 metadata, as JSON. Its `dist` is the origin's or absent; ours is put in on
     serving."""
+
+
+@frozen
+class VersionDocument:
+    """What documents of many versions are put together from. See StoredVersion."""
+
+    id: int
+    version: str
+    normalized: str
+    is_dev: bool
+    is_default: bool
+    dist_reference: str | None
+    document: bytes = field(repr=False)
 
 
 @frozen(kw_only=True)
@@ -335,6 +349,9 @@ class IVersionRecords(Interface):
     async def chosen(version_ids: Sequence[int]) -> Mapping[int, StoredVersion]:
         """Return these versions by id; one that is gone, or hidden by now, is missing."""
 
+    async def documents(package_ids: Sequence[int], version_ids: Sequence[int]) -> Sequence[VersionDocument]:
+        """Return all versions of these packages, and these versions; what is gone, or hidden, is missing."""
+
     async def get(version_id: int) -> StoredVersion | None:
         """Return one version."""
 
@@ -383,4 +400,14 @@ class IVersionRecords(Interface):
 
         Each content of a document has a date of its own, whole seconds: *natural* for the first; a content that was
         not seen before gets a later one than all others.
+        """
+
+    async def digests(listing: str) -> bytes:
+        """Return the digests that were kept under this name; nothing where there are none."""
+
+    async def keep_digests(listing: str, content: bytes, revision: int) -> None:
+        """
+        Keep digests of packages of up to this revision, in place of those under the same name.
+
+        They can be made again: of many listings only some are kept, and none are in dumps.
         """

@@ -48,10 +48,6 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     return results[0]
 
 
-async def _no_checksums(_: int) -> dict[str, str]:
-    return {}
-
-
 def _now() -> datetime:
     return NEW_YEAR
 
@@ -83,7 +79,7 @@ class Site:
     def _on(cls, memory: MemoryPackages) -> "Site":
         revisions, shelf = MemoryRevisions(), Shelf(256 << 20)
         catalogue = Catalogue(memory.packages, memory.versions, revisions)
-        publishing = Publishing(catalogue, DistRules(enabled=True), memory.versions, immediately, shelf, _no_checksums)
+        publishing = Publishing(catalogue, DistRules(enabled=True), memory.versions, immediately, shelf)
         repositories = Repositories(
             publishing, RootRules(), memory.packages, memory.versions, revisions, immediately, shelf, _now
         )

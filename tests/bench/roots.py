@@ -64,7 +64,7 @@ class Bench:
         catalogue = Catalogue(self.packages, self.versions, self.revisions)
         shelf = Shelf(256 << 20)
         self.publishing = Publishing(
-            catalogue, DistRules(enabled=True, replace=True, mirror=True), self.versions, immediately, shelf, _no_sums
+            catalogue, DistRules(enabled=True, replace=True, mirror=True), self.versions, immediately, shelf
         )
         self.repositories = Repositories(
             self.publishing, RootRules(), self.packages, self.versions, self.revisions, immediately, shelf,
@@ -127,10 +127,6 @@ def measure(name: str, work: Callable[[], Coroutine[Any, Any, Any]], times: int)
         return time.process_time() - began
 
     return Measured(name, asyncio.run(repeat()) / times * 1000)
-
-
-async def _no_sums(_: int) -> dict[str, str]:
-    return {}
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from packeton.adapters.database.batches import batches
 from packeton.adapters.database.connection import Database
+from packeton.adapters.database.tables.packages import package_digests as digests
 from packeton.adapters.database.tables.packages import package_publications as publications
 from packeton.adapters.database.tables.packages import package_references as references
 from packeton.adapters.database.tables.packages import package_refs as refs
@@ -22,6 +23,7 @@ from packeton.interfaces.packages import (
     RefOutcome,
     RefProblem,
     StoredVersion,
+    VersionDocument,
     VersionDraft,
     VersionIndex,
 )
@@ -47,6 +49,9 @@ SEE_AGAIN = update(references).where(*(references.c[name] == bindparam(f"this_{n
 FORGET_REFS = delete(refs).where(refs.c.package_id == bindparam("package"), refs.c.ref.in_(SOME))
 KEPT_CONTENTS = 200
 """Contents of one document whose dates are remembered."""
+KEPT_LISTINGS = 100
+"""Listings of digests that are kept, each of some 50 bytes a package."""
+DOCUMENTS = ("id", "version", "normalized", "is_dev", "is_default", "dist_reference", "document")
 STORED = (
     "id", "package_id", "version", "normalized", "is_dev", "reference", "dist_reference", "ref", "directory",
     "is_default", "released_at", "document",
@@ -98,6 +103,20 @@ class VersionRecords:
                 here = versions.c.id.in_(some) & ~versions.c.hidden
                 rows = connection.execute(select(*_stored_columns()).where(here)).all()
                 found.update((row.id, _stored(row)) for row in rows)
+            return found
+
+        return await self._database.read(work)
+
+    async def documents(self, package_ids: Sequence[int], version_ids: Sequence[int]) -> Sequence[VersionDocument]:
+        """Return all versions of these packages, and these versions."""
+        chosen = select(*(versions.c[name] for name in DOCUMENTS)).where(~versions.c.hidden)
+
+        def work(connection: Connection) -> Sequence[VersionDocument]:
+            found: list[VersionDocument] = []
+            for column, wanted in ((versions.c.package_id, package_ids), (versions.c.id, version_ids)):
+                for some in batches(wanted):
+                    rows = connection.execute(chosen.where(column.in_(some))).all()
+                    found += [VersionDocument(*row) for row in rows]
             return found
 
         return await self._database.read(work)
@@ -262,6 +281,29 @@ class VersionRecords:
 
         found: datetime | None = await self._database.read(known)
         return await self._database.run(work) if found is None else found
+
+    async def digests(self, listing: str) -> bytes:
+        """Return the digests that were kept under this name."""
+
+        def work(connection: Connection) -> bytes:
+            chosen = select(digests.c.content).where(digests.c.listing == listing)
+            return connection.execute(chosen).scalar_one_or_none() or b""
+
+        return await self._database.read(work)
+
+    async def keep_digests(self, listing: str, content: bytes, revision: int) -> None:
+        """Keep digests in place of those under this name; of too many, those of the oldest revision go."""
+        here = digests.c.listing == listing
+        old = select(digests.c.listing).order_by(digests.c.revision.desc(), digests.c.listing).offset(KEPT_LISTINGS)
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(digests).where(here))
+            connection.execute(insert(digests).values(listing=listing, content=content, revision=revision))
+            gone = connection.execute(old.limit(KEPT_LISTINGS)).scalars().all()
+            if gone:
+                connection.execute(delete(digests).where(digests.c.listing.in_(gone)))
+
+        await self._database.run(work)
 
     async def _one(self, here: Any) -> StoredVersion | None:
         def work(connection: Connection) -> StoredVersion | None:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from threading import Lock
 from typing import Final
 
 from packeton.core.composer.constraints import parse_constraints
@@ -19,17 +20,20 @@ class _Memory:
     def __init__(self) -> None:
         self._answers: OrderedDict[str, dict[str, bool]] = OrderedDict()
         self._count = 0
+        self._lock = Lock()
 
     def of(self, constraint: str, versions: Sequence[str]) -> list[bool]:
-        """Answer for all *versions*."""
-        known = self._answers.setdefault(constraint, {})
-        self._answers.move_to_end(constraint)
-        missing = [version for version in versions if version not in known]
-        if missing:
-            self._learn(constraint, known, missing)
-        answers = [known[version] for version in versions]
-        while self._count > MAX_ANSWERS and self._answers:
-            self._count -= len(self._answers.popitem(last=False)[1])
+        """Answer for all *versions*; several threads may ask."""
+        with self._lock:
+            known = self._answers.setdefault(constraint, {})
+            self._answers.move_to_end(constraint)
+            try:
+                answers = [known[version] for version in versions]
+            except KeyError:
+                self._learn(constraint, known, [version for version in versions if version not in known])
+                answers = [known[version] for version in versions]
+            while self._count > MAX_ANSWERS and self._answers:
+                self._count -= len(self._answers.popitem(last=False)[1])
         return answers
 
     def _learn(self, constraint: str, known: dict[str, bool], versions: Sequence[str]) -> None:

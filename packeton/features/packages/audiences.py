@@ -20,8 +20,10 @@ from packeton.interfaces.packages import KnownReference, Package, PackageSummary
 
 __all__ = ["ALL", "Audience", "facts_of", "version_facts"]
 
-ALL = "all"
+ALL = b"all"
 """The mask that hides nothing."""
+SHORT = 64
+"""Up to so many versions it is told one by one which are seen."""
 
 
 @frozen(kw_only=True)
@@ -64,10 +66,10 @@ class Audience:
         """Say if no version of the package is, or will be, hidden; archived ones count as seen."""
         return self.holds(package.name) and sees_every_version(self.identity, self.facts(package))
 
-    def mask(self, package: PackageSummary, versions: Sequence[VersionFacts]) -> tuple[str, bytes]:
-        """Return which versions are seen, a byte each, 1 or 0; and a short text that stands for it."""
+    def mask(self, package: PackageSummary, versions: Sequence[VersionFacts]) -> tuple[bytes, bytes]:
+        """Return what stands for the versions that are seen, in few bytes; and which they are, a byte each, 1 or 0."""
         seen = bytes(visible_versions(self.identity, self.facts(package), versions))
-        return (ALL if all(seen) else _digest(seen), seen)
+        return (ALL if 0 not in seen else seen if len(seen) <= SHORT else sha256(seen).digest(), seen)
 
     def sees_one_of(self, package: PackageSummary, references: Sequence[KnownReference]) -> bool:
         """Say if one of these versions is seen; that the package is archived hides it from no lock."""

@@ -7,6 +7,7 @@ from attrs import define, field, frozen
 from twisted.logger import Logger
 
 from packeton.core.access.rules import VersionFacts
+from packeton.core.composer.versions import version_key
 from packeton.errors import StorageFailed
 from packeton.features.caching.flights import Flights
 from packeton.features.packages.audiences import version_facts
@@ -31,7 +32,7 @@ class Contents:
 
 @frozen(kw_only=True)
 class Index:
-    """The versions of one package at one moment."""
+    """The versions of one package at one moment, newest first, as in documents; of equal ones, by id."""
 
     versions: Sequence[VersionIndex]
     facts: Sequence[VersionFacts]
@@ -87,7 +88,7 @@ class Catalogue:
         if missing:
             read = await self._versions.indexes([package.id for package in missing])
             for package in missing:
-                versions = read.get(package.id, ())
+                versions = sorted(read.get(package.id, ()), key=_age, reverse=True)
                 made = Index(versions=versions, facts=[version_facts(version) for version in versions])
                 found[package.id] = made
                 self._keep((package.id, package.revision), made)
@@ -120,3 +121,7 @@ class Catalogue:
         while self._indexed > MAX_INDEXED and self._indexes:
             _, old = self._indexes.popitem(last=False)
             self._indexed -= len(old.versions) + 1
+
+
+def _age(version: VersionIndex) -> tuple[int, ...]:
+    return version_key(version.normalized)

@@ -11,7 +11,6 @@ what it would be sent now, also when in between it was granted something, or los
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
-from itertools import compress
 
 from attrs import Factory, define, field, frozen
 
@@ -21,23 +20,20 @@ from packeton.features.caching.flights import Flights
 from packeton.features.packages.audiences import Audience
 from packeton.features.packages.catalogue import Catalogue, Index
 from packeton.features.packages.dates import Dated, Dates
-from packeton.features.packages.rendering import HOST, DistRules, p2_document, v1_document
+from packeton.features.packages.digests import Checksums, ProviderDigests
+from packeton.features.packages.rendering import DistRules, addressed, p2_document, v1_document
 from packeton.features.packages.shelf import Finished, Recent, Shelf
+from packeton.features.packages.views import View, view_of
 from packeton.interfaces.clocks import InThread
 from packeton.interfaces.packages import IVersionRecords, PackageSummary, StoredVersion
 
-__all__ = ["Advisories", "Checksums", "Published", "Publishing", "addressed", "finish"]
+__all__ = ["Advisories", "Published", "Publishing", "finish"]
 
 GZIP_LEVEL = 6
 MAX_DATES = 100_000
-MAX_MASKS = 100_000
-MAX_DIGESTS = 200_000
+MAX_VIEWS = 100_000
+MAX_FINGERPRINTS = 100_000
 MAX_LISTS = 50
-READ_AT_ONCE = 20
-"""Packages whose versions are in memory at once when many documents are made."""
-
-Checksums = Callable[[int], Awaitable[Mapping[str, str]]]
-"""Gives the SHA-1 of the zips of a package that were built, by dist reference."""
 Advisories = Callable[[PackageSummary], Awaitable[Sequence[JsonObject]]]
 """Gives the security advisories about a package, as Composer reads them."""
 
@@ -55,26 +51,6 @@ class Published:
     content: Callable[[], Awaitable[Finished]]
 
 
-@frozen(kw_only=True)
-class _View:
-    """What an audience sees of a package."""
-
-    package: PackageSummary
-    index: Index
-    mask: str
-    seen: bytes
-    """1 for each version of the index that is seen, else 0."""
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        return (self.package.id, self.package.revision, self.mask)
-
-    def ids(self, *, dev: bool | None = None) -> Sequence[int]:
-        """Return the ids of the versions that are seen; only of development ones, or only of the others."""
-        chosen = compress(self.index.versions, self.seen)
-        return [version.id for version in chosen if dev is None or version.is_dev == dev]
-
-
 @define
 class Publishing:
     """Per-package documents."""
@@ -84,14 +60,19 @@ class Publishing:
     _versions: IVersionRecords
     _in_thread: InThread
     _shelf: Shelf
-    _checksums: Checksums
+    _checksums: Checksums | None = None
     _advisories: Advisories = _no_advisories
     dates: Dates = Factory(lambda own: Dates(own._versions.published_at), takes_self=True)  # noqa: SLF001
+    providers: ProviderDigests = field(init=False)
     _flights: Flights[tuple[str, Finished]] = field(factory=Flights, init=False)
     _dates: Recent[Dated] = field(factory=lambda: Recent(MAX_DATES), init=False)
-    _masks: Recent[tuple[str, bytes]] = field(factory=lambda: Recent(MAX_MASKS), init=False)
+    _views: Recent[View] = field(factory=lambda: Recent(MAX_VIEWS), init=False)
     _seen_packages: Recent[Sequence[PackageSummary]] = field(factory=lambda: Recent(MAX_LISTS), init=False)
-    _digests: Recent[str] = field(factory=lambda: Recent(MAX_DIGESTS), init=False)
+    _fingerprints: Recent[str] = field(factory=lambda: Recent(MAX_FINGERPRINTS), init=False)
+
+    @providers.default
+    def _providers(self) -> ProviderDigests:
+        return ProviderDigests(self.catalogue, self.rules, self._versions, self._in_thread, self._checksums)
 
     async def p2(self, audience: Audience, name: str, base: str, *, dev: bool) -> Published:
         """
@@ -129,28 +110,18 @@ class Publishing:
             NotFound: This audience sees no version of the package, or *digest* is not that of what it would be sent.
         """
         view = await self._view(audience, name)
-        if not any(view.seen):
+        if view.is_empty:
             raise NotFound("no such package")
         base = base + audience.slug
         found, finished = await self._made(("v1", *view.key, base), lambda: self._v1(view, base))
         if digest is not None and digest != found:
+            self.providers.doubt(audience, view.package, base, digest)
             raise NotFound("no such file")
         return finished
 
     async def digests(self, audience: Audience, base: str) -> Mapping[str, str]:
         """Return the SHA-256 of `p/name.json` by name, of all packages of which this audience sees a version."""
-        base = base + audience.slug
-        views = await self._views(audience)
-        found = {view.package.name: self._digests.get(("v1", *view.key, base)) for view in views}
-        missing = [view for view in views if found[view.package.name] is None]
-        for at in range(0, len(missing), READ_AT_ONCE):
-            some = missing[at : at + READ_AT_ONCE]
-            stored = await self._versions.chosen([number for view in some for number in view.ids()])
-            sums = [await self._sums(view.package) for view in some]
-            made = await self._in_thread(_v1_digests, some, stored, sums, self.rules, base)
-            for view, digest in zip(some, made, strict=True):
-                found[view.package.name] = self._digests.keep(("v1", *view.key, base), digest)
-        return {name: digest for name, digest in found.items() if digest is not None}
+        return await self.providers.of(audience, await self._packages(audience), base + audience.slug)
 
     async def names(self, audience: Audience) -> Sequence[str]:
         """Return the names of the packages that this audience sees, in the order of ids."""
@@ -166,41 +137,33 @@ class Publishing:
             self._seen_packages.keep(key, held)
         return held
 
-    async def _view(self, audience: Audience, name: str) -> _View:
+    async def _view(self, audience: Audience, name: str) -> View:
         package = (await self.catalogue.contents()).by_name.get(name)
         if package is None or not audience.sees(package):
             raise NotFound("no such package")
         return self._seen(audience, package, await self.catalogue.index(package))
 
-    async def _views(self, audience: Audience) -> Sequence[_View]:
-        packages = await self._packages(audience)
-        indexes = await self.catalogue.indexes(packages)
-        views = [self._seen(audience, package, indexes[package.id]) for package in packages]
-        return [view for view in views if any(view.seen)]
-
-    def _seen(self, audience: Audience, package: PackageSummary, index: Index) -> _View:
+    def _seen(self, audience: Audience, package: PackageSummary, index: Index) -> View:
         key = (audience.key, package.id, package.revision)
-        found = self._masks.get(key)
-        mask, seen = found if found is not None else self._masks.keep(key, audience.mask(package, index.facts))
-        return _View(package=package, index=index, mask=mask, seen=seen)
+        return self._views.get(key) or self._views.keep(key, view_of(audience, package, index))
 
     async def _made(
         self, key: tuple[object, ...], make: Callable[[], Awaitable[tuple[str, Finished]]]
     ) -> tuple[str, Finished]:
         """Return fingerprint and bytes, from memory or made now, once for all who wait."""
-        held, digest = self._shelf.get(key), self._digests.get(key)
+        held, digest = self._shelf.get(key), self._fingerprints.get(key)
         if held is not None and digest is not None:
             return digest, held
 
         async def start() -> tuple[str, Finished]:
             digest, finished = await make()
             self._shelf.keep(key, finished)
-            self._digests.keep(key, digest)
+            self._fingerprints.keep(key, digest)
             return digest, finished
 
         return await self._flights.join("\n".join(map(str, key)), start)
 
-    async def _p2(self, view: _View, base: str, *, dev: bool) -> tuple[str, Finished]:
+    async def _p2(self, view: View, base: str, *, dev: bool) -> tuple[str, Finished]:
         stored = await self._stored(view.ids(dev=dev))
         sums = await self._sums(view.package)
         advisories = () if dev else await self._advisories(view.package)
@@ -211,7 +174,7 @@ class Publishing:
 
         return await self._in_thread(work)
 
-    async def _v1(self, view: _View, base: str) -> tuple[str, Finished]:
+    async def _v1(self, view: View, base: str) -> tuple[str, Finished]:
         stored, sums = await self._stored(view.ids()), await self._sums(view.package)
 
         def work() -> tuple[str, Finished]:
@@ -221,35 +184,14 @@ class Publishing:
         return await self._in_thread(work)
 
     async def _stored(self, ids: Sequence[int]) -> Sequence[StoredVersion]:
-        return list((await self._versions.chosen(ids)).values())
+        found = await self._versions.chosen(ids)
+        return [found[number] for number in ids if number in found]
 
     async def _sums(self, package: PackageSummary) -> Mapping[str, str]:
-        return await self._checksums(package.id)
-
-
-def _v1_digests(
-    views: Sequence[_View],
-    stored: Mapping[int, StoredVersion],
-    sums: Sequence[Mapping[str, str]],
-    rules: DistRules,
-    base: str,
-) -> Sequence[str]:
-    digests = []
-    for view, checksums in zip(views, sums, strict=True):
-        versions = [stored[number] for number in view.ids() if number in stored]
-        body = addressed(v1_document(view.package, versions, rules, checksums), base)
-        digests.append(sha256(body).hexdigest())
-    return digests
-
-
-def addressed(body: bytes, base: str) -> bytes:
-    """Put our address, as this client sees it, into a document."""
-    return body.replace(HOST.encode(), base.encode())
+        return {} if self._checksums is None else await self._checksums(package.id)
 
 
 def finish(body: bytes, level: int = GZIP_LEVEL) -> Finished:
     """Compress a document, to the same bytes every time. Blocking."""
     compressor = zlib.compressobj(level, zlib.DEFLATED, 31)
     return Finished(body=body, gzipped=compressor.compress(body) + compressor.flush())
-
-

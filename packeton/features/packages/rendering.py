@@ -1,6 +1,6 @@
 """Stored versions → the documents of both generations. Pure; some of it takes long: off the reactor thread."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -11,12 +11,22 @@ from packeton.core.composer.metadata import JsonObject
 from packeton.core.composer.minifier import MINIFIED, minified
 from packeton.core.composer.packages import as_v1
 from packeton.core.composer.versions import version_key
-from packeton.interfaces.packages import PackageSummary, StoredVersion
+from packeton.interfaces.packages import PackageSummary, StoredVersion, VersionDocument
 
-__all__ = ["HOST", "DistRules", "p2_document", "published", "v1_document"]
+__all__ = [
+    "HOST",
+    "DistRules",
+    "addressed",
+    "p2_document",
+    "published",
+    "v1_document",
+    "v1_joined",
+    "v1_piece",
+]
 
-CHANGED = (b'"dist":', b'"abandoned":')
+DIST, ABANDONED = b'"dist":', b'"abandoned":'
 """Keys of a stored version that may have to be replaced."""
+Stored = StoredVersion | VersionDocument
 HOST = "__host_unset__"
 """Stands in documents for the address under which the client reaches us. Source: the reference."""
 
@@ -43,7 +53,7 @@ class DistRules:
 
 
 def published(
-    stored: StoredVersion, package: PackageSummary, rules: DistRules, checksums: Mapping[str, str]
+    stored: Stored, package: PackageSummary, rules: DistRules, checksums: Mapping[str, str]
 ) -> JsonObject:
     """
     Return a version as Composer 2 gets it.
@@ -56,7 +66,7 @@ def published(
 
 
 def _ours(
-    own: Any, stored: StoredVersion, package: PackageSummary, rules: DistRules, checksums: Mapping[str, str]
+    own: Any, stored: Stored, package: PackageSummary, rules: DistRules, checksums: Mapping[str, str]
 ) -> JsonObject:
     """Return what stands in a published version in place of, or besides, what its source says."""
     ours: JsonObject = {}
@@ -84,7 +94,7 @@ def _our_dist(
 
 def p2_document(
     package: PackageSummary,
-    versions: Sequence[StoredVersion],
+    versions: Sequence[Stored],
     rules: DistRules,
     checksums: Mapping[str, str],
     advisories: Sequence[JsonObject] = (),
@@ -97,24 +107,39 @@ def p2_document(
 
 
 def v1_document(
-    package: PackageSummary, versions: Sequence[StoredVersion], rules: DistRules, checksums: Mapping[str, str]
+    package: PackageSummary, versions: Sequence[Stored], rules: DistRules, checksums: Mapping[str, str]
 ) -> bytes:
-    """Return a `p/` document of these versions, put together out of the stored ones' bytes where that can be."""
+    """Return a `p/` document of these versions, newest first; of equal ones, in the order in which they come."""
     ordered = sorted(versions, key=lambda stored: version_key(stored.normalized), reverse=True)
-    objects = b",".join(
-        orjson.dumps(stored.version) + b":" + _v1_object(stored, package, rules, checksums) for stored in ordered
-    )
-    return b'{"packages":{' + orjson.dumps(package.name) + b":{" + objects + b"}}}"
+    return v1_joined(package.name, [v1_piece(stored, package, rules, checksums) for stored in ordered])
+
+
+def v1_joined(name: str, pieces: Iterable[bytes]) -> bytes:
+    """Return a `p/` document of rendered versions."""
+    return b'{"packages":{' + orjson.dumps(name) + b":{" + b",".join(pieces) + b"}}}"
+
+
+def v1_piece(
+    stored: Stored, package: PackageSummary, rules: DistRules, checksums: Mapping[str, str]
+) -> bytes:
+    """Return a version in a `p/` document, with its key, put together out of the stored bytes where that can be."""
+    return orjson.dumps(stored.version) + b":" + _v1_object(stored, package, rules, checksums)
+
+
+def addressed(body: bytes, base: str) -> bytes:
+    """Put our address, as this client sees it, into a document."""
+    return body.replace(HOST.encode(), base.encode())
 
 
 def _v1_object(
-    stored: StoredVersion, package: PackageSummary, rules: DistRules, checksums: Mapping[str, str]
+    stored: Stored, package: PackageSummary, rules: DistRules, checksums: Mapping[str, str]
 ) -> bytes:
     """Return a version as Composer 1 gets it; what only adds keys is appended without reading the document."""
-    if stored.is_default or stored.is_dev or any(key in stored.document for key in CHANGED):
+    document = stored.document
+    if stored.is_default or stored.is_dev or DIST in document or ABANDONED in document:
         return orjson.dumps(as_v1(published(stored, package, rules, checksums), stored.id))
     added = _ours(None, stored, package, rules, checksums) | {
         "version_normalized_v2": stored.normalized,
         "uid": stored.id,
     }
-    return stored.document[:-1] + b"," + orjson.dumps(added)[1:]
+    return document[:-1] + b"," + orjson.dumps(added)[1:]

@@ -12,8 +12,8 @@ from packeton.core.composer.metadata import JsonObject
 from packeton.errors import NotFound
 from packeton.features.packages.audiences import Audience
 from packeton.features.packages.dates import Dated
-from packeton.features.packages.publishing import Published, Publishing, addressed, finish
-from packeton.features.packages.rendering import HOST
+from packeton.features.packages.publishing import Published, Publishing, finish
+from packeton.features.packages.rendering import HOST, addressed
 from packeton.features.packages.shelf import Finished, Recent, Shelf
 from packeton.interfaces.clocks import InThread, Now
 from packeton.interfaces.packages import IPackageRecords, IVersionRecords
@@ -24,7 +24,9 @@ __all__ = ["Repositories", "RootRules"]
 MAX_ROOTS = 5_000
 MAX_ACTIONS = 50_000
 GZIP_LEVEL = 4
-"""Roots are made for each kind of caller, and names and digests do not become much smaller by trying harder."""
+"""Roots are made for each kind of caller, and names do not become much smaller by trying harder."""
+DIGESTS_GZIP_LEVEL = 1
+"""Digests become no smaller at all."""
 
 
 @frozen(kw_only=True)
@@ -69,8 +71,7 @@ class Repositories:
         """
         providers = self._rules.with_providers(generation)
         place = base if providers else ""  # the digests are of documents that hold the address
-        moment = (self._revisions.current(Subject.PACKAGES), self._revisions.current(Subject.ACCESS))
-        key = ("root", audience.key, providers, prefix, place, *moment)
+        key = ("root", audience.key, providers, prefix, place, *self._moment())
         here = ("root at", base, *key)
 
         async def made() -> tuple[str, Finished]:
@@ -150,14 +151,17 @@ class Repositories:
         return document
 
     async def _providers(self, audience: Audience, base: str) -> tuple[Finished, str]:
-        digests = await self.publishing.digests(audience, base)
-        moment = (self._revisions.current(Subject.PACKAGES), self._revisions.current(Subject.ACCESS))
-        key = ("providers", audience.key, base, *moment, len(digests))
+        key = ("providers", audience.key, base, *self._moment())
         held = self._shelf.get(key)
         if held is None:
-            held = await self._in_thread(_finished_providers, digests)
-            self._shelf.keep(key, held)
+            digests = await self.publishing.digests(audience, base)
+            held = self._shelf.keep(key, await self._in_thread(_finished_providers, digests))
         return held, sha256(held.body).hexdigest()
+
+    def _moment(self) -> tuple[int, ...]:
+        """Return what moves whenever something else is to be told."""
+        subjects = (Subject.PACKAGES, Subject.ACCESS)
+        return (*map(self._revisions.current, subjects), self.publishing.providers.doubts)
 
 
 def _addressed(body: bytes, base: str) -> Finished:
@@ -166,4 +170,4 @@ def _addressed(body: bytes, base: str) -> Finished:
 
 def _finished_providers(digests: Mapping[str, str]) -> Finished:
     providers: dict[str, Any] = {name: {"sha256": digest} for name, digest in sorted(digests.items())}
-    return finish(orjson.dumps({"providers": providers}), GZIP_LEVEL)
+    return finish(orjson.dumps({"providers": providers}), DIGESTS_GZIP_LEVEL)

@@ -1,6 +1,7 @@
-"""Finished documents in memory, least recently used out first."""
+"""Finished documents and small values in memory, least recently used out first."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from attrs import define, field, frozen
@@ -8,6 +9,36 @@ from attrs import define, field, frozen
 __all__ = ["Finished", "Recent", "Shelf"]
 
 T = TypeVar("T")
+
+
+def _one(_: object) -> int:
+    return 1
+
+
+@define
+class Recent(Generic[T]):
+    """A memory of values, bounded by their number, or by the sum of what they weigh."""
+
+    _most: int
+    _weigh: Callable[[T], int] = _one
+    _kept: OrderedDict[tuple[object, ...], T] = field(factory=OrderedDict, init=False)
+    _weight: int = field(default=0, init=False)
+
+    def get(self, key: tuple[object, ...]) -> T | None:
+        """Return what was kept."""
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
+
+    def keep(self, key: tuple[object, ...], value: T) -> T:
+        """Keep a value, as long as there is room, and return it."""
+        old = self._kept.pop(key, None)
+        self._kept[key] = value
+        self._weight += self._weigh(value) - (0 if old is None else self._weigh(old))
+        while self._weight > self._most:
+            self._weight -= self._weigh(self._kept.popitem(last=False)[1])
+        return value
 
 
 @frozen(kw_only=True)
@@ -18,57 +49,12 @@ class Finished:
     gzipped: bytes = field(repr=False)
 
 
-@define
-class Shelf:
-    """A bounded memory of documents."""
-
-    _max_bytes: int
-    _kept: OrderedDict[tuple[object, ...], Finished] = field(factory=OrderedDict, init=False)
-    _bytes: int = field(default=0, init=False)
-
-    def get(self, key: tuple[object, ...]) -> Finished | None:
-        """Return what was kept."""
-        found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-        return found
-
-    def keep(self, key: tuple[object, ...], finished: Finished) -> None:
-        """Keep a document, as long as there is room."""
-        self._forget(key)
-        self._kept[key] = finished
-        self._bytes += _weight(finished)
-        while self._bytes > self._max_bytes and self._kept:
-            self._forget(next(iter(self._kept)))
-
-    def _forget(self, key: tuple[object, ...]) -> None:
-        old = self._kept.pop(key, None)
-        if old is not None:
-            self._bytes -= _weight(old)
-
-
-def _weight(finished: Finished) -> int:
+def _bytes_of(finished: Finished) -> int:
     return len(finished.body) + len(finished.gzipped) + 400
 
 
 @define
-class Recent(Generic[T]):
-    """A memory of small values, bounded by their number."""
+class Shelf(Recent[Finished]):
+    """A memory of documents, bounded by their bytes."""
 
-    _most: int
-    _kept: OrderedDict[tuple[object, ...], T] = field(factory=OrderedDict, init=False)
-
-    def get(self, key: tuple[object, ...]) -> T | None:
-        """Return what was kept."""
-        found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-        return found
-
-    def keep(self, key: tuple[object, ...], value: T) -> T:
-        """Keep a value, and return it."""
-        self._kept[key] = value
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
-        return value
+    _weigh: Callable[[Finished], int] = field(default=_bytes_of, init=False)

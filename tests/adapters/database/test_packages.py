@@ -251,6 +251,28 @@ class VersionTests(RecordsTestCase):
             last = self.ok(self.versions.published_at("p2/acme/a", f"{number:064}", NEW_YEAR + DAY))
         self.assertEqual(NEW_YEAR + DAY + timedelta(seconds=249), last)
 
+    def test_documents(self) -> None:
+        """Of packages, and of single versions; hidden ones of neither."""
+        self.apply(*(outcome(f"tag:{one}", A, self.draft(one, f"{one}.0.0", A)) for one in ("1.0", "1.1", "1.2")))
+        self.ok(self.versions.hide(self.package.id, ["1.1.0.0"]))
+        one, three = self.ok(self.versions.of_package(self.package.id))
+        found = self.ok(self.versions.documents([self.package.id, 0], []))
+        self.assertEqual({one.id: one.document, three.id: three.document}, {each.id: each.document for each in found})
+        same = self.ok(self.versions.documents([], [one.id, one.id + 1]))
+        self.assertEqual([("1.0", "1.0.0.0", False, False, A)], [
+            (each.version, each.normalized, each.is_dev, each.is_default, each.dist_reference) for each in same
+        ])  # fmt: skip
+
+    def test_digests(self) -> None:
+        """They are kept, replaced, and of too many the oldest are forgotten."""
+        self.assertEqual(b"", self.ok(self.versions.digests("0" * 64)))
+        for number in range(105):
+            self.ok(self.versions.keep_digests(f"{number:064}", bytes([number]), 1_700_000_000_000_000 + number))
+        self.ok(self.versions.keep_digests(f"{9:064}", b"new" * 30_000, 1_700_000_000_001_000))
+        kept = [number for number in range(105) if self.ok(self.versions.digests(f"{number:064}"))]
+        self.assertEqual([*range(5, 105)], kept)
+        self.assertEqual(b"new" * 30_000, self.ok(self.versions.digests(f"{9:064}")))
+
 
 class PostgresqlPackageTests(OnPostgresql, PackageTests):
     """On PostgreSQL."""

@@ -1,7 +1,7 @@
 """What is published of our own packages, and to whom."""
 
 import gzip
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -12,6 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from packeton.adapters.database.connection import Database
+from packeton.adapters.database.versions import VersionRecords
 from packeton.core.access.identities import ANONYMOUS, Grant, Identity, with_implied
 from packeton.core.access.repositories import Repository
 from packeton.core.composer.minifier import expanded
@@ -20,10 +22,12 @@ from packeton.features.advisories.own import OwnAdvisories
 from packeton.features.packages.audiences import Audience
 from packeton.features.packages.catalogue import Catalogue
 from packeton.features.packages.dates import PATIENCE_SECONDS, Dates
+from packeton.features.packages.digests import FORM
 from packeton.features.packages.publishing import Published, Publishing
 from packeton.features.packages.rendering import DistRules
 from packeton.features.packages.repositories import Repositories, RootRules
 from packeton.features.packages.shelf import Shelf
+from packeton.interfaces.packages import VersionDocument
 from tests.support.packages import NEW_YEAR, MemoryPackages, MemoryRevisions, draft, outcome, package
 from tests.support.scripted import immediately
 
@@ -336,6 +340,127 @@ class FirstGenerationTests(PublishingTestCase):
         after = self.ok(self.publishing.digests(FULL, BASE))
         self.assertEqual(before["acme/a"], after["acme/a"])
         self.assertNotEqual(before["acme/b"], after["acme/b"])
+
+
+class CountedVersions(VersionRecords):
+    """Records that tell what was read of them."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.read: list[tuple[list[int], list[int]]] = []
+
+    async def documents(self, package_ids: Sequence[int], version_ids: Sequence[int]) -> Sequence[VersionDocument]:
+        self.read.append((list(package_ids), list(version_ids)))
+        return await super().documents(package_ids, version_ids)
+
+
+class KeptDigestsTests(FirstGenerationTests):
+    """Digests that outlive the process, as archives have no checksums; all that holds without them holds too."""
+
+    checksums = None  # type: ignore[assignment]
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.versions = CountedVersions(self.memory.database)
+        self.read = self.versions.read
+        self.restart()
+
+    def digests(self, audience: Audience, base: str = BASE) -> Any:
+        return self.ok(self.publishing.digests(audience, base))
+
+    def exact(self, audience: Audience, base: str = BASE) -> None:
+        """Each digest is that of the bytes."""
+        for name, digest in self.digests(audience, base).items():
+            self.ok(self.publishing.v1(audience, name, base, digest))
+
+    def test_start(self) -> None:
+        """Nothing is read again after a start but what changed meanwhile; what is told is the same."""
+        half = customer(Grant(package="acme/a", constraint="^1.0"), Grant(package="acme/b", constraint="^9"))
+        before = [self.digests(FULL), self.digests(half)]
+        self.assertEqual([([1, 2], [])], self.read)  # the second choice is of the same versions
+        self.restart()
+        self.assertEqual(before, [self.digests(FULL), self.digests(half)])
+        self.assertEqual(1, len(self.read))
+        self.store(self.b.id, outcome("tag:1.1", A, draft(self.b.id, "1.1", "1.1.0.0", A, name="acme/b")))
+        self.restart()
+        after = [self.digests(FULL), self.digests(half)]
+        self.assertEqual(([2], []), self.read[-1])
+        self.assertEqual((before[0]["acme/a"], before[1]), (after[0]["acme/a"], after[1]))
+        for audience in (FULL, half):
+            self.exact(audience)
+
+    def test_what_else_is_rendered(self) -> None:
+        """Another address, other rules, an abandoned package: other digests, and exact ones."""
+        self.digests(FULL)
+        self.exact(FULL, "http://other")
+        self.save("acme/a", abandoned=True)
+        self.restart()
+        self.exact(FULL)
+        self.rules = evolve(self.rules, endpoint="https://cdn.example.com")
+        self.restart()
+        self.exact(FULL)
+
+    def test_rights(self) -> None:
+        """Nobody is told a digest of a package that they do not see, whatever others asked before."""
+        self.digests(FULL)
+        self.save("acme/a", visible_for_all=True)
+        self.assertEqual({"acme/a"}, set(self.digests(customer())))
+        self.save("acme/a", visible_for_all=False)
+        self.restart()
+        self.assertEqual({}, self.digests(customer()))
+        self.assertEqual({"acme/b"}, set(self.digests(customer(Grant(package="acme/b")))))
+        self.save("acme/b", archived=True)
+        self.assertEqual({}, self.digests(customer(Grant(package="acme/b"))))
+
+    def test_many_versions(self) -> None:
+        """Of a package with very many versions only those are read that somebody sees."""
+        drafts = [draft(self.b.id, f"2.{number}", f"2.{number}.0.0", D, name="acme/b") for number in range(600)]
+        self.store(self.b.id, *(outcome(f"tag:{one.version}", D, one) for one in drafts))
+        few = customer(Grant(package="acme/b", constraint="2.7 || 2.9"))
+        self.exact(few)
+        self.assertEqual([([], 2)], [(packages, len(versions)) for packages, versions in self.read])
+        self.exact(FULL)
+        self.exact(customer(Grant(package="acme/b", constraint="<2.300")))
+
+    def test_wrong_one(self) -> None:
+        """A process that died between storing and saying so leaves a wrong digest: one client is refused, then it is right."""
+        self.ok(self.versions.apply(self.b.id, [outcome("tag:1.0", A, draft(self.b.id, "1.0", "1.0.0.0", A, name="acme/b"))], NEW_YEAR))
+        right = self.digests(FULL)["acme/b"]
+        self.ok(self.versions.apply(self.b.id, [outcome("tag:1.0", D, draft(self.b.id, "1.0", "1.0.0.0", D, name="acme/b"))], NEW_YEAR))
+        self.restart()
+        root = self.root(FULL, 1)
+        wrong = self.digests(FULL)["acme/b"]
+        self.assertEqual(right, wrong)
+        self.absent(self.publishing.v1(FULL, "acme/b", BASE, "0" * 64))
+        self.assertEqual(root, self.root(FULL, 1))
+        self.absent(self.publishing.v1(FULL, "acme/b", BASE, wrong))
+        self.assertNotEqual(root, self.root(FULL, 1))
+        self.chain(FULL)
+
+    def test_database_that_takes_nothing(self) -> None:
+        """Digests are told while nothing can be written or read of those that were kept; one write waits, not many."""
+        hanging: list[Deferred[None]] = []
+
+        async def keep(*_: object) -> None:
+            hanging.append(Deferred())
+            await hanging[-1]
+
+        async def digests(_: str) -> bytes:
+            raise StorageFailed("the disk is gone")
+
+        self.versions.keep_digests, self.versions.digests = keep, digests  # type: ignore[method-assign]
+        before = self.digests(FULL)
+        self.store(self.b.id, outcome("tag:1.1", A, draft(self.b.id, "1.1", "1.1.0.0", A, name="acme/b")))
+        self.assertNotEqual(before, self.digests(FULL))
+        self.assertEqual(1, len(hanging))
+        hanging[0].errback(StorageFailed("the disk is full"))
+        self.chain(FULL)
+
+    def test_form(self) -> None:
+        """What is rendered of a version is what it was when FORM was last moved: kept digests are of these bytes."""
+        finished = self.ok(self.publishing.v1(FULL, "acme/a", BASE))
+        pinned = "54dd7e07893e91254670d6a094cf1e53b3468eb6872a5fa48f4fd00296ee8302"
+        self.assertEqual((1, pinned), (FORM, sha256(finished.body).hexdigest()))
 
 
 class AdvisoryTests(PublishingTestCase):

@@ -23,6 +23,7 @@ __all__ = [
     "downloads",
     "maintainers",
     "package_changes",
+    "package_digests",
     "package_publications",
     "package_references",
     "package_refs",
@@ -148,6 +149,15 @@ package_publications = Table(
     Column("document", String(191), primary_key=True),
     Column("fingerprint", String(64), primary_key=True),
     Column("last_modified", Instant, nullable=False),
+)
+
+package_digests = Table(
+    "package_digests",
+    metadata,
+    Column("listing", String(64), primary_key=True),
+    Column("content", LargeBinary(LONG), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Index("package_digests_by_revision", "revision"),
 )
 
 credentials = Table(
