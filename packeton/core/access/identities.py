@@ -105,7 +105,7 @@ class Identity:
         """Say if the caller has *role*, directly or by another that implies it."""
         return role in self.roles
 
-    @property
+    @cached_property
     def is_full(self) -> bool:
         """Say if the caller sees every version of every package."""
         return Role.FULL_CUSTOMER in self.roles
@@ -132,6 +132,11 @@ class Identity:
             return ()
         vendor = package.partition("/")[0]
         return index.get(package, ()) + index.get(f"{vendor}/*", ()) + index.get("*", ())
+
+    def is_granted(self, package: str) -> bool:
+        """Say if `grants_for` the package of this name has any; asked of all packages for each list of them."""
+        index = self._index
+        return package in index or "*" in index or f"{package.partition('/')[0]}/*" in index
 
     @cached_property
     def _index(self) -> dict[str, tuple[Grant, ...]]:

@@ -86,7 +86,9 @@ EVERYTHING: Final = _View()
 
 def sees_package(identity: Identity, package: PackageFacts, *, archived: bool = False) -> bool:
     """Say if the package exists for this caller; an archived one does only where *archived* ones are asked for."""
-    return (archived or not package.archived) and _view(identity, package) is not None
+    if package.archived and not archived:
+        return False
+    return package.public or identity.is_full or _is_for_all(identity, package) or identity.is_granted(package.name)
 
 
 def visible_versions(
@@ -164,8 +166,11 @@ def _view(identity: Identity, package: PackageFacts) -> _View | None:
     """Return what of the package the caller may see; None: nothing, not even that it is there."""
     if package.public or identity.is_full:
         return EVERYTHING
-    for_all = package.visible_for_all and identity.user_id is not None
-    return _granted(identity.grants_for(package.name), for_all, identity.updates_until)
+    return _granted(identity.grants_for(package.name), _is_for_all(identity, package), identity.updates_until)
+
+
+def _is_for_all(identity: Identity, package: PackageFacts) -> bool:
+    return package.visible_for_all and identity.user_id is not None
 
 
 @lru_cache(maxsize=10_000)
