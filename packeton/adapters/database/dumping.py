@@ -29,7 +29,7 @@ __all__ = ["Restored", "dump", "restore", "row_count", "snapshot"]
 FORMAT: Final = 1
 PASSING: Final = frozenset({"locks", "package_digests"})
 """What only processes that run now know about, and what is made again when it is gone."""
-COUNTERS: Final = frozenset({"locks", "package_digests", "revisions"})
+COUNTERS: Final = PASSING | {"revisions"}
 """Tables that say nothing about whether a database is in use."""
 BATCH: Final = 100
 MAX_LINE: Final = 64 * 2**20

@@ -96,8 +96,8 @@ class EditingTests(SynchronousTestCase):
         )
         self.pushing = Pushing(self.packages, self.editing, self.submitting, self.uploads)
 
-    def test_removed(self) -> None:
-        """A package and its children are gone, and each is told of with the versions that it had."""
+    def make_mono(self) -> Package:
+        """Return acme/mono, whose tag 1.0 has acme/child."""
         mono = self.ok(self.packages.create(package("acme/mono", repo_type=RepoType.MONO_REPO)))
         child = self.ok(self.packages.create(package("acme/child", parent_id=mono.id)))
         draft = VersionDraft(
@@ -105,19 +105,18 @@ class EditingTests(SynchronousTestCase):
             released_at=None, document=b"{}",
         )  # fmt: skip
         self.ok(self.memory.versions.apply(mono.id, [RefOutcome(ref="tag:1.0", commit="a", versions=(draft,))], NEW_YEAR))
+        return mono
+
+    def test_removed(self) -> None:
+        """A package and its children are gone, and each is told of with the versions that it had."""
+        self.make_mono()
         self.assertEqual({"acme/mono", "acme/child"}, set(self.ok(self.editing.remove("acme/mono", ADMIN, None))))
         told = [(event.kind, event.package.name, [(one.version, one.document) for one in event.versions]) for event in self.events]
         self.assertEqual([(EventKind.REMOVED, "acme/mono", []), (EventKind.REMOVED, "acme/child", [("1.0", b"{}")])], told)
 
     def test_removed_child(self) -> None:
         """A package of a mono-repo may be removed, and its name used anew, once the mono-repo has nothing of it."""
-        mono = self.ok(self.packages.create(package("acme/mono", repo_type=RepoType.MONO_REPO)))
-        child = self.ok(self.packages.create(package("acme/child", parent_id=mono.id)))
-        draft = VersionDraft(
-            package_id=child.id, version="1.0", normalized="1.0.0.0", is_dev=False, reference=None, dist_reference=None,
-            released_at=None, document=b"{}",
-        )  # fmt: skip
-        self.ok(self.memory.versions.apply(mono.id, [RefOutcome(ref="tag:1.0", commit="a", versions=(draft,))], NEW_YEAR))
+        mono = self.make_mono()
         self.failureResultOf(ensureDeferred(self.editing.remove("acme/child", ADMIN, None)), Invalid)
         self.ok(self.memory.versions.retain(mono.id, (), NEW_YEAR))
         self.assertEqual(["acme/child"], list(self.ok(self.editing.remove("acme/child", ADMIN, None))))
