@@ -48,7 +48,7 @@ NOTHING = bytes(32)
 """Stands in a listing for the digest of a package of which no version is seen."""
 
 Checksums = Callable[[int], Awaitable[Mapping[str, str]]]
-"""Gives the SHA-1 of the zips of a package that were built, by dist reference."""
+"""Gives the SHA-1 of the archives of a package that were built, by `<dist reference>.<kind>`."""
 Listing = Mapping[int, tuple[int, bytes]]
 """By package its revision and its digest."""
 
